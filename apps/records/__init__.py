@@ -1,0 +1,1 @@
+"""Canonical, provider-neutral records: what every provider reads into (shared/RECORDS.md). No Django here."""
