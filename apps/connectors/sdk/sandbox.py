@@ -61,13 +61,13 @@ class Edit:
     """Something that happened in the source between two nights.
 
     `action`: "post" (a new voucher), "change" (`voucher` replaces the one of the same external_id), "delete",
-    "redate" (to `date`), "reverse" (a new voucher with the lines turned, on `date`, external_id `new_id`).
+    "redate" (to `day`), "reverse" (a new voucher with the lines turned, on `day`, external_id `new_id`).
     """
 
     action: str
     external_id: str
     voucher: Voucher | None = None
-    date: date | None = None
+    day: date | None = None
     new_id: str | None = None
 
 
