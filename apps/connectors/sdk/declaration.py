@@ -1,0 +1,179 @@
+"""A provider's whole declaration on one screen. Forms, masking, guides, `connector list` and the API come from it."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from apps.connectors.sdk.failures import Refusal
+from apps.connectors.sdk.queries import Digests, Gone, Page, Query
+from apps.records.enums import Resource
+from apps.records.ledger import Identity, Record
+
+if TYPE_CHECKING:
+    from apps.connectors.sdk.session import Prepared, Session
+
+Values = Mapping[str, str]
+
+
+class FieldScope(StrEnum):
+    """Who fills a field in: whoever makes the connector, per connection, or the operator of this Kontor."""
+
+    CONNECTOR = "connector"
+    CONNECTION = "connection"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field of the form. `pattern` must match the whole value; `templated` fields may hold placeholders."""
+
+    name: str
+    label: str
+    help: str = ""
+    pattern: str | None = None
+    example: str = ""
+    secret: bool = False
+    required: bool = True
+    templated: bool = False
+    scope: FieldScope = FieldScope.CONNECTOR
+
+    def fits(self, value: str) -> bool:
+        return self.pattern is None or re.fullmatch(self.pattern, value) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuideStep:
+    """One step in the vendor's own pages, shown beside the form."""
+
+    text: str
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRule:
+    """A host the provider may talk to; credentials go only where `sends_credentials`."""
+
+    pattern: str
+    sends_credentials: bool = False
+
+    def matches(self, host: str) -> bool:
+        return re.fullmatch(self.pattern, host) is not None
+
+
+class LimitScope(StrEnum):
+    APPLICATION = "application"
+    CREDENTIAL = "credential"
+    COMPANY = "company"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """A limit of the vendor's. `count` per `seconds` where published, else learnt from the named headers.
+
+    `reset` is the seconds left in the vendor's period. `concurrency`: calls at once per key.
+    """
+
+    scope: LimitScope
+    count: int | None = None
+    seconds: float | None = None
+    remaining_header: str | None = None
+    reset_header: str | None = None
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A key that the customer makes in the vendor's pages. `sign` puts it on a request; `renew` mends a refused one.
+
+    `renew` is called once after a 401: it drops what was derived from the key and returns whether to try again.
+    """
+
+    fields: tuple[Field, ...]
+    sign: Callable[["Session", "Prepared"], None]
+    renew: Callable[["Session"], bool] | None = None
+    name: str = "api_key"
+
+
+Auth = ApiKey
+
+
+class Deletes(StrEnum):
+    """How deletions are learnt."""
+
+    BY_GET = "by_get"
+    BY_WHOLE_PASS = "by_whole_pass"
+
+
+class Reader(Protocol):
+    def __call__(
+        self, session: "Session", *, query: Query, resume: str | None, digests: Digests
+    ) -> Iterator[Page]: ...
+
+
+class Getter(Protocol):
+    def __call__(self, session: "Session", ids: Iterable[str]) -> Iterator[Record | Gone]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """What can be done with one resource. Capabilities are derived from the functions that exist.
+
+    `same_basis`: for control balances, that an interval may be asked for (from and to of a `Window`).
+    """
+
+    read: Reader | None = None
+    get: Getter | None = None
+    deletes: Deletes = Deletes.BY_WHOLE_PASS
+
+    @property
+    def abilities(self) -> tuple[str, ...]:
+        return tuple(name for name in ("read", "get") if getattr(self, name) is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecGap:
+    """A parameter or answer that the vendor's published spec lacks, with the place that proves it."""
+
+    where: str
+    what: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    slug: str
+    label: str
+    countries: tuple[str, ...]
+    auth: tuple[Auth, ...]
+    guide: tuple[GuideStep, ...]
+    base_url: Callable[[Values], str]
+    hosts: tuple[HostRule, ...]
+    secret_paths: tuple[str, ...]
+    verify: Callable[["Session"], Identity]
+    resources: Mapping[Resource, Endpoint]
+    refusals: tuple[Refusal, ...]
+    limits: tuple[RateLimit, ...] = ()
+    error_codes: Callable[[object], tuple[str, ...]] = lambda _body: ()
+    check_values: Callable[[Values], None] | None = None  # raises ConnectorError before anything is sent
+    identity_fields: tuple[str, ...] = ()  # templated fields whose value says which company is meant
+    resolve: Callable[["Session"], str] | None = None
+    discover: Callable[["Session"], Iterable[Identity]] | None = None
+    company_lost: tuple[int, ...] = (401, 403, 404)  # statuses after which a resolved company is resolved again
+    concurrency: int = 4
+    timeout: timedelta = timedelta(seconds=60)
+    spec_gaps: tuple[SpecGap, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    def auth_named(self, name: str | None) -> Auth:
+        """The way to sign in called `name`, or the first; ValueError naming the known ones."""
+        for auth in self.auth:
+            if name in (None, "", auth.name):
+                return auth
+        known = ", ".join(auth.name for auth in self.auth)
+        raise ValueError(f"{self.slug} has no sign-in called {name!r}; it has: {known}")
+
+    def fields(self, auth: str | None = None) -> tuple[Field, ...]:
+        return self.auth_named(auth).fields

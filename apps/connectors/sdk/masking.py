@@ -1,0 +1,91 @@
+"""Hides secrets in requests and answers before anything is kept or shown.
+
+A provider's `secret_paths` name them: `header:Authorization`, `query:token`, `json:value.token` (dots, `*` for any
+item or key), `path:/token/session/([^/]+)` (the group is hidden).
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
+
+MASK = "***"
+ALWAYS = ("header:authorization", "header:cookie", "header:set-cookie")
+
+
+class Masker:
+    """Built from the secret paths of one provider and the secret values in use; both are hidden wherever they stand."""
+
+    def __init__(self, secret_paths: Iterable[str], values: Iterable[str] = ()) -> None:
+        rules = [path.split(":", 1) for path in (*ALWAYS, *secret_paths)]
+        self.headers = {name.lower() for kind, name in rules if kind == "header"}
+        self.query = {name.lower() for kind, name in rules if kind == "query"}
+        self.json = [name.split(".") for kind, name in rules if kind == "json"]
+        self.paths = [re.compile(name) for kind, name in rules if kind == "path"]
+        self.values: set[str] = set()
+        self.know(*values)
+
+    def know(self, *values: str) -> None:
+        """Hide these values too, from now on (a token that the vendor has just issued). Short ones would hide words."""
+        self.values.update(value for value in values if len(value) >= 8)
+
+    def url(self, address: str) -> str:
+        parts = urlsplit(address)
+        path = parts.path
+        for pattern in self.paths:
+            path = pattern.sub(_hide_group, path)
+        query = "&".join(
+            f"{quote(name)}={MASK if name.lower() in self.query else quote(value, safe='*(),')}"
+            for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        )
+        return self.text(urlunsplit(parts._replace(path=path, query=query)))
+
+    def header_values(self, headers: Mapping[str, str]) -> dict[str, str]:
+        return {
+            name: MASK if name.lower() in self.headers else self.text(value) for name, value in headers.items()
+        }
+
+    def body(self, body: bytes) -> bytes:
+        """The body with its secrets hidden; a JSON body is rewritten only where a secret path meets a value."""
+        if self.json and body[:1] in (b"{", b"["):
+            try:
+                data = json.loads(body)
+            except ValueError:
+                data = None
+            if data is not None and any([_hide(data, steps) for steps in self.json]):
+                body = json.dumps(data, ensure_ascii=False).encode()
+        for value in self.values:
+            for form in {value, quote(value, safe=""), json.dumps(value)[1:-1]}:
+                body = body.replace(form.encode(), MASK.encode())
+        return body
+
+    def text(self, text: str) -> str:
+        for value in self.values:
+            for form in (value, quote(value, safe="")):
+                text = text.replace(form, MASK)
+        return text
+
+
+def _hide_group(match: re.Match[str]) -> str:
+    whole = match.group(0)
+    start, end = match.start(1) - match.start(0), match.end(1) - match.start(0)
+    return whole if unquote(whole[start:end]).startswith((":", ">")) else whole[:start] + MASK + whole[end:]
+
+
+def _hide(data: Any, steps: list[str]) -> bool:
+    step, rest = steps[0], steps[1:]
+    if isinstance(data, list):
+        return any([_hide(item, steps if step != "*" else rest or ["*"]) for item in data]) if data else False
+    if not isinstance(data, dict):
+        return False
+    found = False
+    for key in list(data) if step == "*" else [step]:
+        if key not in data or data[key] is None:
+            continue
+        if rest:
+            found = _hide(data[key], rest) or found
+        elif not isinstance(data[key], dict | list):
+            data[key] = MASK
+            found = True
+    return found

@@ -1,0 +1,77 @@
+"""Remedies that do not depend on the vendor."""
+
+from apps.connectors.sdk.failures import Remedy, Who
+from apps.connectors.sdk.text import _
+
+UNREACHABLE = Remedy(
+    code="connector.unreachable",
+    who=Who.VENDOR,
+    title=_("The other system could not be reached."),
+    steps=(_("Nothing is needed now: Kontor tries again by itself."), _("Check the vendor's status page if it lasts.")),
+)
+ADDRESS_REFUSED = Remedy(
+    code="connector.address_refused",
+    who=Who.SUPPORT,
+    title=_("Kontor does not connect to this address."),
+    steps=(_("Check the address in the connector."), _("Ask the operator of Kontor whether this host may be opened.")),
+)
+BUSY = Remedy(
+    code="connector.busy",
+    who=Who.VENDOR,
+    title=_("The other system asks us to wait; its limit of calls is used up."),
+    steps=(_("Nothing is needed: Kontor goes on when the limit allows."),),
+)
+VENDOR_FAULT = Remedy(
+    code="connector.vendor_fault",
+    who=Who.VENDOR,
+    title=_("The other system answered with a fault of its own."),
+    steps=(_("Nothing is needed now: Kontor tries again by itself."), _("Check the vendor's status page if it lasts.")),
+)
+REFUSED = Remedy(
+    code="connector.refused",
+    who=Who.CLIENT,
+    title=_("The other system no longer accepts the key."),
+    steps=(_("Make a new key in the other system."), _("Enter it in the connector and press Activate.")),
+)
+NOT_ALLOWED = Remedy(
+    code="connector.not_allowed",
+    who=Who.CLIENT,
+    title=_("The key lacks a right, or the company lacks a module or subscription."),
+    steps=(_("Open the rights of the key in the other system and add what is missing."), _("Then press Try again."),),
+)
+NOT_UNDERSTOOD = Remedy(
+    code="connector.not_understood",
+    who=Who.SUPPORT,
+    title=_("The other system answered something that Kontor does not know."),
+    steps=(_("Send the reference to support; the answer is kept in the log."),),
+)
+BAD_PAGE = Remedy(
+    code="connector.bad_page",
+    who=Who.VENDOR,
+    title=_("A page from the other system was not whole."),
+    steps=(_("Nothing was stored from it. Kontor reads it again by itself."),),
+)
+FIELD_MISSING = Remedy(
+    code="connector.field_missing",
+    who=Who.BUREAU,
+    title=_("A field is not filled in."),
+    steps=(_("Fill in the field and press Activate."),),
+)
+FIELD_FORM = Remedy(
+    code="connector.field_form",
+    who=Who.BUREAU,
+    title=_("A field does not have the right form."),
+    steps=(_("Compare with the example beside the field and press Activate."),),
+)
+OPERATOR_FIELD = Remedy(
+    code="connector.operator_field",
+    who=Who.SUPPORT,
+    title=_("This Kontor is not set up for the system yet."),
+    steps=(_("The operator sets the value named below and restarts Kontor."),),
+)
+PLACEHOLDER = Remedy(
+    code="connector.placeholder",
+    who=Who.BUREAU,
+    title=_("A placeholder could not be filled in."),
+    steps=(_("Fill in the client's own data, or correct the placeholder in the connector."),),
+)

@@ -1,0 +1,106 @@
+"""HTTP as a session needs it: persistent connections, the address guard on every call, capped answers, no redirects."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import requests
+import urllib3
+
+from apps.connectors.sdk.declaration import Provider
+from apps.core.addresses import AddressRefusedError, check_address
+
+CONNECT_SECONDS = 5
+LARGEST_ANSWER = 64 * 1024 * 1024
+
+
+class NetworkError(Exception):
+    """No whole answer. `passing`: worth another try. `sent`: the vendor may have got the request."""
+
+    def __init__(self, text: str, *, passing: bool = True, sent: bool = True) -> None:
+        super().__init__(text)
+        self.passing = passing
+        self.sent = sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer of any status; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Transport:
+    """Calls of one provider. `override` (CONNECTOR_<SLUG>_BASE_URL) replaces scheme, host and port of every address."""
+
+    def __init__(
+        self, provider: Provider, *, override: str | None = None, allow_private: frozenset[str] = frozenset()
+    ) -> None:
+        self.provider = provider
+        self.override = override.rstrip("/") if override else None
+        self.allow_private = allow_private
+        self.http = requests.Session()
+        self.http.trust_env = False  # no proxies or .netrc from the machine's environment
+        self.http.verify = requests.certs.where()
+
+    def full_url(self, url: str, params: list[tuple[str, str]]) -> str:
+        # `*`, `(`, `)`, `,`, `>` and `:` stay literal, as vendors document them
+        return url + ("?" + urlencode(params, safe="*(),:>") if params else "")
+
+    def send(
+        self, method: str, url: str, params: list[tuple[str, str]], headers: Mapping[str, str], body: bytes
+    ) -> Reply:
+        """One call, one answer; raises NetworkError. A redirect is answered as it is, never followed."""
+        address, extra = self._aim(self.full_url(url, params))
+        try:
+            check_address(address, allow_private=self.allow_private)
+        except AddressRefusedError as error:
+            raise NetworkError(str(error), passing=False, sent=False) from error
+        request = requests.Request(method, address, headers={**headers, **extra}, data=body or None)
+        prepared = self.http.prepare_request(request)
+        prepared.url = address  # as it stands: requests would encode `>` and `:` its own way
+        try:
+            with self.http.send(
+                prepared,
+                timeout=(CONNECT_SECONDS, self.provider.timeout.total_seconds()),
+                stream=True,
+                allow_redirects=False,
+            ) as response:
+                content = _body(response)
+                lowered = {name.lower(): value for name, value in response.headers.items()}
+                return Reply(status=response.status_code, headers=lowered, body=content)
+        except (requests.ConnectTimeout, requests.exceptions.SSLError) as error:
+            raise NetworkError(_reason(error), sent=False) from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise NetworkError(_reason(error)) from error
+
+    def _aim(self, url: str) -> tuple[str, dict[str, str]]:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if not any(rule.matches(host) for rule in self.provider.hosts):
+            raise NetworkError(f"{host} is not a host of {self.provider.label}", passing=False, sent=False)
+        if self.override is None:
+            return url, {}
+        target = urlsplit(self.override)
+        path = target.path + parts.path
+        aimed = urlunsplit((target.scheme, target.netloc, path, parts.query, ""))
+        return aimed, {"X-Original-Host": host}
+
+
+def _body(response: requests.Response) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in response.iter_content(65536):
+        size += len(chunk)
+        if size > LARGEST_ANSWER:
+            raise NetworkError(f"the answer is larger than {LARGEST_ANSWER // 2**20} MB", passing=False)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _reason(error: Any) -> str:
+    return re.sub(r"(object at 0x)[0-9a-f]+", r"\1..", f"{type(error).__name__}: {error}")[:300]
