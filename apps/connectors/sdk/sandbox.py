@@ -3,7 +3,7 @@
 `apps/sandbox` serves every sandbox over HTTP under `/<slug>/...` and drives it under `/__sandbox__/<slug>/...`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -71,8 +71,52 @@ class Edit:
     new_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One thing the store keeps: found by company, kind and id; `day` (ISO) orders it and can be asked for."""
+
+    id: str
+    data: dict[str, Any]
+    day: str = ""
+
+
+class Store(Protocol):
+    """The sandbox's own file (`apps.sandbox.store.Store`); every method is safe from several threads.
+
+    Company "" holds what belongs to no company (sessions, keys). `stamp` grows with every write of a company's
+    rows, so that what was worked out of them can be kept in memory until they change, by whichever process.
+    """
+
+    def put(self, company: str, kind: str, rows: Iterable[Row]) -> None: ...
+    def drop(self, company: str, kind: str, ids: Iterable[str] | None = None) -> None: ...
+    def get(self, company: str, kind: str, id: str) -> dict[str, Any] | None: ...
+    def rows(
+        self, company: str, kind: str, *, from_: str = "", to: str = "", offset: int = 0, limit: int = -1
+    ) -> list[dict[str, Any]]:
+        """In order of day and id; `from_` inclusive, `to` exclusive, both may be empty."""
+
+    def companies(self) -> list[str]: ...
+    def stamp(self, company: str) -> int: ...
+    def setting(self, name: str, default: Any = None, *, company: str = "") -> Any: ...
+    def set(self, name: str, value: Any, *, company: str = "") -> None: ...
+    def faults(self, company: str) -> dict[str, dict[str, Any]]: ...
+    def set_fault(self, company: str, switch: str, settings: Mapping[str, Any] | None) -> None: ...
+    def hit(self, company: str, switch: str) -> int:
+        """Count one more chance for the fault to strike since it was turned on; answers how many there were."""
+
+    def count(self, name: str, by: int = 1) -> None: ...
+    def counters(self) -> dict[str, int]:
+        """`requests`, `answers.<status>` (counted by the server), `changes` (state changes, by the sandbox), ..."""
+
+
 class Sandbox(Protocol):
-    """One vendor, imitated. Made once per process with an open store; `handle` is called from several threads."""
+    """One vendor, imitated. Made once per process with an open store; `handle` is called from several threads.
+
+    A provider's `sandbox` module exports `make_sandbox(store: Store) -> Sandbox`.
+    """
+
+    @property
+    def store(self) -> Store: ...
 
     def seed(self, books: Books, access: Mapping[str, Any]) -> None:
         """Take in a company. `access`: how the story lets it be reached (keys, bureau, opened to the key or not)."""
