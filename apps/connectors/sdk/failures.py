@@ -1,7 +1,7 @@
 """What can go wrong with a vendor, and who must do what about it (shared/SDK.md 4)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -36,23 +36,32 @@ class Remedy:
     link: str | None = None
 
 
-@dataclass
 class ConnectorError(Exception):
     """A failure with its remedy. `detail` is redacted and for staff; `retry_after` in seconds.
 
-    `sent` is False where nothing can have reached the vendor (refused before the work, or never connected).
+    `field` is the field of the form at fault. `sent` is False where nothing can have reached the vendor.
+    `facts` fill the remedy's texts.
     """
 
-    failure: Failure
-    remedy: Remedy
-    field: str | None = None
-    detail: str = ""
-    retry_after: float | None = None
-    sent: bool = True
-    facts: dict[str, str] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return f"{self.remedy.code}: {self.detail or self.remedy.title}"
+    def __init__(
+        self,
+        failure: Failure,
+        remedy: Remedy,
+        field: str | None = None,
+        detail: str = "",
+        retry_after: float | None = None,
+        *,
+        sent: bool = True,
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{remedy.code}: {detail or remedy.title}")
+        self.failure = failure
+        self.remedy = remedy
+        self.field = field
+        self.detail = detail
+        self.retry_after = retry_after
+        self.sent = sent
+        self.facts = dict(facts or {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
