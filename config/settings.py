@@ -9,10 +9,14 @@ import math
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
 import environ
 from django.utils.translation import gettext_lazy as _
 
 from config import environment
+
+# Lets code say `ModelAdmin[Client]` and `ForeignKey[Client]`, as strict checking demands; Django itself refuses the [].
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

