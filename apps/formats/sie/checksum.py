@@ -32,7 +32,7 @@ def _content(line: str, *, squeezed: bool, label: bool) -> str:
     if squeezed:
         return head + NOISE.sub("", rest.replace('\\"', ""))
     try:
-        fields, _ = read_fields(line if found else "")
+        fields = read_fields(line).values if found else []
     except FieldFault:
         return head + NOISE.sub("", rest)
     return head + "".join(field if isinstance(field, str) else "".join(field) for field in fields)

@@ -54,7 +54,7 @@ class Collected:
         known = ("FORMAT", "ADRESS", "PROSA", "TAXAR", "FTYP", "BKOD")
         return {
             **{label: self._keep_header(label) for label in plain},
-            **{label: _ignore for label in known},
+            **dict.fromkeys(known, _ignore),
             "SIETYP": self._sietyp,
             "GEN": self._gen,
             "OMFATTN": self._omfattn,
@@ -81,16 +81,18 @@ class Collected:
     # header
 
     def _keep_header(self, label: str) -> Handler:
-        def keep(line: int, fields: list[Field]) -> None:
+        def keep(_line: int, fields: list[Field]) -> None:
             self.header[label] = [text_at(fields, index) for index in range(2)]
 
         return keep
 
-    def _sietyp(self, line: int, fields: list[Field]) -> None:
+    def _sietyp(self, _line: int, fields: list[Field]) -> None:
         text = self._required(fields, 0, "type")
         if text not in ("1", "2", "3", "4"):
             if text.upper() not in ("4E", "4I"):
-                raise FieldFault("sie.type", f"SIE type {text[:20]!r} is not read here.", "Export the file as SIE 1 to 4.")
+                raise FieldFault(
+                    "sie.type", f"SIE type {text[:20]!r} is not read here.", "Export the file as SIE 1 to 4."
+                )
             text = "4"
         self.sie_type = int(text)
 
@@ -101,7 +103,7 @@ class Collected:
     def _omfattn(self, line: int, fields: list[Field]) -> None:
         self.covers_until = self._lenient_date(line, fields, 0)
 
-    def _rar(self, line: int, fields: list[Field]) -> None:
+    def _rar(self, _line: int, fields: list[Field]) -> None:
         number = read_year_no(self._required(fields, 0, "year"))
         start, end = self._date(fields, 1, "start"), self._date(fields, 2, "end")
         if (start is None) != (end is None) or (start and end and start > end):
@@ -122,29 +124,31 @@ class Collected:
         number, letter = self._required(fields, 0, "account"), text_at(fields, 1).upper()
         if letter in KTYP:
             self.ktyp[number] = letter
-        else:
+        elif letter:
             self.warn(line, f"Account {number} has the unknown type {letter[:10]!r}; its number decides.")
 
-    def _enhet(self, line: int, fields: list[Field]) -> None:
+    def _enhet(self, _line: int, fields: list[Field]) -> None:
         self.units[self._required(fields, 0, "account")] = text_at(fields, 1)
 
-    def _sru(self, line: int, fields: list[Field]) -> None:
+    def _sru(self, _line: int, fields: list[Field]) -> None:
         self.sru.setdefault(self._required(fields, 0, "account"), []).append(text_at(fields, 1))
 
-    def _dim(self, line: int, fields: list[Field]) -> None:
+    def _dim(self, _line: int, fields: list[Field]) -> None:
         self.dims[self._required(fields, 0, "dimension")] = (text_at(fields, 1), None)
 
-    def _underdim(self, line: int, fields: list[Field]) -> None:
+    def _underdim(self, _line: int, fields: list[Field]) -> None:
         number = self._required(fields, 0, "dimension")
         self.dims[number] = (text_at(fields, 1), text_at(fields, 2) or None)
 
-    def _objekt(self, line: int, fields: list[Field]) -> None:
+    def _objekt(self, _line: int, fields: list[Field]) -> None:
         number, code = self._required(fields, 0, "dimension"), self._required(fields, 1, "object")
         self.objects[number, code] = text_at(fields, 2)
 
     # balances
 
-    def _of_year(self, line: int, fields: list[Field], rows: list[YearBalance] | None, parts: list[YearBalance]) -> None:
+    def _of_year(
+        self, line: int, fields: list[Field], rows: list[YearBalance] | None, parts: list[YearBalance]
+    ) -> None:
         group, fields = take_objects(fields, 2)
         year = read_year_no(self._required(fields, 0, "year"))
         account = self._required(fields, 1, "account")
@@ -254,5 +258,5 @@ class Collected:
         return read_objects(group, self.kinds)
 
 
-def _ignore(line: int, fields: list[Field]) -> None:
+def _ignore(_line: int, _fields: list[Field]) -> None:
     """Known, and not needed."""

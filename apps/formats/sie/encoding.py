@@ -55,9 +55,13 @@ def _decode_eight_bit(data: bytes) -> Decoded:
         return Decoded(data.decode("cp437"), "cp437")
     if pc8 == 0:
         chosen = "cp1252" if CONTROLS_LATIN.search(data) else "iso-8859-1"
-        note = SieWarning(0, f"Read as {chosen}, although the standard is PC8; choose encoding cp437 if texts look wrong.")
+        note = SieWarning(
+            0, f"Read as {chosen}, although the standard is PC8; choose encoding cp437 if texts look wrong."
+        )
         return Decoded(data.decode(chosen, errors="replace"), chosen, (note,))
-    note = SieWarning(0, "Texts seem to mix encodings; read as cp437. Choose encoding iso-8859-1 or utf-8 if texts look wrong.")
+    note = SieWarning(
+        0, "Texts seem to mix encodings; read as cp437. Choose encoding iso-8859-1 or utf-8 if texts look wrong."
+    )
     return Decoded(data.decode("cp437"), "cp437", (note,))
 
 
@@ -71,7 +75,10 @@ def _decode_as(data: bytes, encoding: str) -> Decoded:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise refuse(
-            "sie.encoding", f"The file is not {name}.", "Choose another encoding, or none to let the file decide.", line=line
+            "sie.encoding",
+            f"The file is not {name}.",
+            "Choose another encoding, or none to let the file decide.",
+            line=line,
         ) from error
 
 

@@ -46,9 +46,6 @@ class FieldFault(ValueError):
         self.code, self.text, self.remedy = code, text, remedy
         super().__init__(text)
 
-    def problem(self, line: int, place: str) -> Problem:
-        return Problem(code=self.code, line=line, place=place, text=self.text, remedy=self.remedy)
-
 
 def refuse(code: str, text: str, remedy: str, *, line: int = 0, place: str = "") -> SieError:
     return SieError([Problem(code=code, line=line, place=place, text=text, remedy=remedy)])

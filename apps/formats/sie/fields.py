@@ -34,12 +34,14 @@ def read_objects(group: tuple[str, ...], kinds: dict[str, str]) -> Objects:
     """First object of each dimension, and the others: a posting has one item of a dimension, a file may name two."""
     if len(group) % 2:
         raise FieldFault(
-            "sie.objects", "The object list is not made of pairs of dimension and object.", "Write it as {1 \"code\" 6 \"code\"}."
+            "sie.objects",
+            "The object list is not made of pairs of dimension and object.",
+            'Write it as {1 "code" 6 "code"}.',
         )
     first: dict[str, str] = {}
     more: dict[str, list[str]] = {}
-    for number, code in zip(group[::2], group[1::2], strict=True):
-        number, code = number.strip(), code.strip()
+    stripped = [token.strip() for token in group]
+    for number, code in zip(stripped[::2], stripped[1::2], strict=True):
         if not number or not code:
             continue
         kind = kind_of(number, kinds)

@@ -36,7 +36,7 @@ def undated(out: Collected) -> list[Problem]:
 def finish(out: Collected, encoding: str) -> SieFile:
     _warn_of_years(out)
     sie_type = _type_of(out)
-    budget_parts = mark_parts(out.budget_rows)
+    period_parts, budget_parts = _parts(out.period_rows, out), _parts(out.budget_rows, out)
     vouchers = _vouchers(out)
     declared = tuple(_account(number, name, out) for number, name in out.names.items())
     return SieFile(
@@ -58,7 +58,8 @@ def finish(out: Collected, encoding: str) -> SieFile:
         accounts=declared,
         undeclared_accounts=tuple(_account(number, "", out) for number in out.used_accounts if number not in out.names),
         dimension_kinds=tuple(
-            DimensionKind(number, kind_of(number, out.kinds), name, parent) for number, (name, parent) in out.dims.items()
+            DimensionKind(number, kind_of(number, out.kinds), name, parent)
+            for number, (name, parent) in out.dims.items()
         ),
         dimensions=tuple(_dimension(number, code, name, out) for (number, code), name in out.objects.items()),
         undeclared_dimensions=tuple(
@@ -71,7 +72,7 @@ def finish(out: Collected, encoding: str) -> SieFile:
         closings=_once(out.closings),
         closing_parts=tuple(out.closing_parts),
         results=_once(out.results),
-        period_balances=_marked(out.period_rows),
+        period_balances=_marked(out.period_rows, period_parts),
         budgets=tuple(_figure(row, out) for row in out.budget_rows if row.line not in budget_parts),
         budget_parts=tuple(_figure(row, out) for row in out.budget_rows if row.line in budget_parts),
         vouchers=vouchers,
@@ -119,7 +120,9 @@ def _account(number: str, name: str, out: Collected) -> Account:
         custom["unit"] = unit
     if letter := out.ktyp.get(number):
         custom["ktyp"] = letter
-    return Account(number=number, name=name, type=account_type(number, out.ktyp.get(number, "")), external_id=number, custom=custom)
+    return Account(
+        number=number, name=name, type=account_type(number, out.ktyp.get(number, "")), external_id=number, custom=custom
+    )
 
 
 def _dimension(number: str, code: str, name: str, out: Collected) -> Dimension:
@@ -128,7 +131,9 @@ def _dimension(number: str, code: str, name: str, out: Collected) -> Dimension:
     _, parent = out.dims.get(number, ("", None))
     if parent:
         custom["parent_kind"] = kind_of(parent, out.kinds)
-    return Dimension(kind=kind_of(number, out.kinds), code=code, name=name, external_id=f"{number}:{code}", custom=custom)
+    return Dimension(
+        kind=kind_of(number, out.kinds), code=code, name=name, external_id=f"{number}:{code}", custom=custom
+    )
 
 
 def _once(rows: list[YearBalance]) -> tuple[YearBalance, ...]:
@@ -136,8 +141,14 @@ def _once(rows: list[YearBalance]) -> tuple[YearBalance, ...]:
     return tuple({(row.year, row.account): row for row in rows}.values())
 
 
-def _marked(rows: list[PeriodBalance]) -> tuple[PeriodBalance, ...]:
-    parts = mark_parts(rows)
+def _parts(rows: list[PeriodBalance], out: Collected) -> set[int]:
+    parts, guessed = mark_parts(rows)
+    if guessed:
+        out.warn(guessed, "Rows by object have no row of the whole account and overlap: the most detailed ones count.")
+    return parts
+
+
+def _marked(rows: list[PeriodBalance], parts: set[int]) -> tuple[PeriodBalance, ...]:
     return tuple(
         PeriodBalance(
             line=row.line, year=row.year, period=row.period, account=row.account, amount=row.amount,

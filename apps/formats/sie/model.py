@@ -130,7 +130,9 @@ class SieFile:
             if row.year in years and (end := years[row.year].end)
         )
         results = (
-            ControlBalance(account=row.account, basis=Basis.INTERVAL, from_=years[row.year].start, to=end, movement=row.amount)
+            ControlBalance(
+                account=row.account, basis=Basis.INTERVAL, from_=years[row.year].start, to=end, movement=row.amount
+            )
             for row in self.results
             if row.year in years and (end := years[row.year].end)
         )
@@ -142,19 +144,20 @@ def voucher_difference(voucher: Voucher) -> Decimal:
     return sum((posting.amount for posting in voucher.postings), Decimal(0))
 
 
-def mark_parts(rows: Iterable[PeriodBalance]) -> set[int]:
-    """Lines that are contained in another row of the same year, month and account (the rule is in SieFile)."""
+def mark_parts(rows: Iterable[PeriodBalance]) -> tuple[set[int], int | None]:
+    """Lines contained in another row of the same year, month and account, and the first line where that is a guess."""
     groups: dict[tuple[int, str, str], list[PeriodBalance]] = {}
     for row in rows:
         groups.setdefault((row.year, row.period, row.account), []).append(row)
-    return {row.line for group in groups.values() for row in _contained(group)}
-
-
-def _contained(group: list[PeriodBalance]) -> list[PeriodBalance]:
-    signatures = {frozenset(row.dimensions) for row in group}
-    if len(signatures) == 1:
-        return []
-    whole: frozenset[str] = frozenset()
-    if whole not in signatures:
-        whole = max(signatures, key=lambda kinds: (len(kinds), sorted(kinds)))
-    return [row for row in group if frozenset(row.dimensions) != whole]
+    parts: set[int] = set()
+    guessed: list[int] = []
+    for group in groups.values():
+        signatures = {frozenset(row.dimensions) for row in group}
+        if len(signatures) == 1:
+            continue
+        whole: frozenset[str] = frozenset()
+        if whole not in signatures:
+            whole = max(signatures, key=lambda kinds: (len(kinds), sorted(kinds)))
+            guessed.append(group[0].line)
+        parts.update(row.line for row in group if frozenset(row.dimensions) != whole)
+    return parts, min(guessed, default=None)

@@ -11,7 +11,7 @@ from apps.formats.sie.faults import MOST_PROBLEMS, FieldFault, Problem, SieError
 from apps.formats.sie.fields import required, text_at
 from apps.formats.sie.finish import finish, undated
 from apps.formats.sie.model import SieFile
-from apps.formats.sie.tokens import Field, Line, read_fields, read_lines, split_lines
+from apps.formats.sie.tokens import Field, Fields, Line, read_fields, read_lines, split_lines
 from apps.formats.sie.vouchers import Draft
 
 MAX_BYTES = 256 * 1024 * 1024
@@ -49,6 +49,7 @@ class Reader:
         self.after_unknown = False
         self.added: tuple[int, list[Field]] | None = None  # #RTRANS whose #TRANS has not come
         self.protected_from = 0
+        self.repaired: list[int] = []
 
     def read(self) -> Collected:
         self._read_kinds()
@@ -62,10 +63,18 @@ class Reader:
             self._stop(self.protected_from, "#KSUMMA", "The protected block that begins here has no end.")
         if not self.out.labels and not self.problems:
             raise refuse("sie.no_records", "The file has no SIE records.", EXPORT_AGAIN)
+        self._warn_of_form()
         self.problems.extend(undated(self.out))
         if self.problems:
             raise SieError(self.problems[:MOST_PROBLEMS])
         return self.out
+
+    def _warn_of_form(self) -> None:
+        if self.repaired:
+            count = len(self.repaired)
+            self.out.warn(self.repaired[0], f"Quotes do not match in {count} lines, of which this is the first.")
+        if self.raw[-1].strip(" \t\x1a") not in ("", "}"):
+            self.out.warn(len(self.raw), "The last line has no line end: the file may be cut off.")
 
     def _read_kinds(self) -> None:
         """Names of dimensions first: an object list may come before the #DIM it needs."""
@@ -73,7 +82,7 @@ class Reader:
         for line in read_lines(self.raw):
             if line.label in ("DIM", "UNDERDIM"):
                 try:
-                    fields, _ = read_fields(line.text)
+                    fields = read_fields(line.text).values
                     declared[required(fields, 0, "dimension")] = text_at(fields, 1)
                 except FieldFault:
                     continue  # named with its line when the line's turn comes
@@ -118,10 +127,11 @@ class Reader:
 
     def _start(self, line: Line) -> None:
         try:
-            fields, self.opened = read_fields(line.text)
-            self.draft = self.out.start_voucher(line.number, fields)
+            fields = self._read(line)
+            self.opened = fields.opens
+            self.draft = self.out.start_voucher(line.number, fields.values)
         except FieldFault as fault:
-            self.problems.append(fault.problem(line.number, f"#VER {self.out.place}".strip()))
+            self._keep_fault(fault, line, self.out.place)
             # Its rows are read on, for their own problems, into a voucher that the refusal throws away.
             self.draft, self.opened = Draft.nowhere(line.number), line.text.endswith("{")
         self.out.labels.add("VER")
@@ -136,7 +146,7 @@ class Reader:
         if fields is None:
             return
         if line.label == "TRANS":
-            if self.added is not None and self.added[1] != fields:
+            if self.added is not None and self.added[1][:3] != fields[:3]:  # dates and signs differ in real files
                 self._forget_added()
             self.added = None
             self._call(line, lambda: draft.rows.append(self.out.read_row(line.number, fields)))
@@ -186,13 +196,25 @@ class Reader:
             self._keep("sie.checksum", line.number, "#KSUMMA", message, EXPORT_AGAIN)
 
     def _fields(self, line: Line) -> list[Field] | None:
+        """None when they cannot be read: the problem is kept."""
         try:
-            fields, opens = read_fields(line.text)
-            if opens:
-                raise FieldFault("sie.braces", "The object list is not closed.", EXPORT_AGAIN)
+            fields = self._read(line)
         except FieldFault as fault:
-            self.problems.append(fault.problem(line.number, f"#{line.label}"))
+            self._keep_fault(fault, line, "")
             return None
+        if fields.opens:
+            self._keep("sie.braces", line.number, f"#{line.label}", "The object list is not closed.", EXPORT_AGAIN)
+            return None
+        return fields.values
+
+    def _read(self, line: Line) -> Fields:
+        fields = read_fields(line.text)
+        if fields.unclosed and line.number == len(self.raw):
+            raise FieldFault(
+                "sie.structure", "The file ends within a text.", "The file may be cut off: export it again."
+            )
+        if fields.repaired:
+            self.repaired.append(line.number)
         return fields
 
     def _call(self, line: Line, handle: Callable[[], None]) -> None:
@@ -201,7 +223,10 @@ class Reader:
             handle()
             self.out.labels.add(line.label)
         except FieldFault as fault:
-            self.problems.append(fault.problem(line.number, f"#{line.label} {self.out.place}".strip()))
+            self._keep_fault(fault, line, self.out.place)
+
+    def _keep_fault(self, fault: FieldFault, line: Line, place: str) -> None:
+        self._keep(fault.code, line.number, f"#{line.label} {place}".strip(), fault.text, fault.remedy)
 
     def _keep(self, code: str, line: int, place: str, text: str, remedy: str) -> None:
         self.problems.append(Problem(code=code, line=line, place=place, text=text, remedy=remedy))

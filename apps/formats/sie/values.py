@@ -19,10 +19,12 @@ def read_amount(text: str) -> Decimal:
     """Debit positive, decimal point, at most four places that say something."""
     value = _read_number(text, "amount")
     if value != value.quantize(Decimal(1).scaleb(-PLACES)):
-        raise FieldFault("sie.places", f"The amount {text} has more than {PLACES} places.", "Round it in the source, not here.")
+        raise FieldFault(
+            "sie.places", f"The amount {text} has more than {PLACES} places.", "Round it in the source, not here."
+        )
     if -value.as_tuple().exponent > PLACES:  # type: ignore[operator]
         value = value.quantize(Decimal(1).scaleb(-PLACES))
-    return value if value else abs(value)
+    return value or abs(value)
 
 
 def read_quantity(text: str) -> Decimal | None:
@@ -31,7 +33,7 @@ def read_quantity(text: str) -> Decimal | None:
     value = _read_number(text, "quantity")
     if value != value.quantize(Decimal(1).scaleb(-PLACES_QUANTITY)):
         raise FieldFault("sie.places", f"The quantity {text} has more than {PLACES_QUANTITY} places.", "Shorten it.")
-    return value if value else abs(value)
+    return value or abs(value)
 
 
 def _read_number(text: str, what: str) -> Decimal:
@@ -64,7 +66,7 @@ def read_date(text: str) -> date | None:
 
 def read_period(text: str) -> str:
     """`YYYYMM` of the file as `YYYY-MM`."""
-    if len(text) == 6 and DIGITS.fullmatch(text) and "0001" <= text[:4] and "01" <= text[4:] <= "12":
+    if len(text) == 6 and DIGITS.fullmatch(text) and text[:4] != "0000" and "01" <= text[4:] <= "12":
         return f"{text[:4]}-{text[4:]}"
     raise FieldFault("sie.period", f"The period {text[:20]!r} is not a month.", "Write it as YYYYMM.")
 
