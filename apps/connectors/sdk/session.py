@@ -115,6 +115,8 @@ class Session:
     keep_company_key: Callable[[str | None], None] = lambda _key: None
     sleep: Callable[[float], None] = time.sleep
     requests: int = 0
+    former_company: str | None = None  # the key that was cached before the company was looked up again
+    resolved_here: bool = False  # `resolve` ran in this session: its answer is fresh
     masker: Masker = field(init=False)
     memory: dict[str, Any] = field(default_factory=dict)
 
@@ -149,32 +151,46 @@ class Session:
         if payload is not None:
             request.headers["Content-Type"] = "application/json; charset=utf-8"
         renewed = False
-        waited = 0.0
-        for attempt in range(1, ATTEMPTS + 1):
+        waited, tries = 0.0, 0
+        while True:
             try:
                 return self._once(request, signed=signed, accept=accept)
             except ConnectorError as error:
                 if signed and not renewed and error.facts.get("status") == "401" and self._renew():
                     renewed = True
                     continue
-                wait = error.retry_after if error.retry_after is not None else FIRST_WAIT * 2 ** (attempt - 1)
-                if error.failure is not Failure.TRANSIENT or attempt == ATTEMPTS or waited + wait > LONGEST_WAIT:
+                if signed and self._company_found_again(error):
+                    continue
+                tries += 1
+                wait = error.retry_after if error.retry_after is not None else FIRST_WAIT * 2 ** (tries - 1)
+                if error.failure is not Failure.TRANSIENT or tries == ATTEMPTS or waited + wait > LONGEST_WAIT:
                     raise
                 waited += wait
                 self.sleep(wait)
-        raise AssertionError("unreachable")
 
     def resolved_company(self) -> str | None:
         """The company's key at the vendor: cached, or looked up by the provider's `resolve`."""
         if self.company_key is None and self.provider.resolve is not None:
+            self.resolved_here = True
             self.company_key = self.provider.resolve(self)
             self.keep_company_key(self.company_key)
         return self.company_key
 
     def forget_company(self) -> None:
         """The vendor no longer knows the resolved company: look it up again when next needed."""
+        self.former_company = self.company_key or self.former_company
         self.company_key = None
         self.keep_company_key(None)
+
+    def _company_found_again(self, error: ConnectorError) -> bool:
+        """Resolve a company known from an earlier session again, once, after a refusal that may mean it is lost."""
+        if self.company_key is None or self.provider.resolve is None or self.resolved_here:
+            return False
+        if int(error.facts.get("status", 0)) not in self.provider.company_lost:
+            return False
+        self.forget_company()
+        self.resolved_company()
+        return True
 
     def _renew(self) -> bool:
         return self.auth.renew is not None and self.auth.renew(self)
