@@ -72,9 +72,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     unwanted = []
     for item in items:
         touches = item.get_closest_marker("django_db") or _DATABASE_FIXTURES & set(getattr(item, "fixturenames", ()))
-        if os.environ.get("KONTOR_TEST_ONLY") == "database" and not touches:
-            unwanted.append(item)
-        elif item.get_closest_marker("screens") and "KONTOR_SCREENS" not in os.environ:
+        if (os.environ.get("KONTOR_TEST_ONLY") == "database" and not touches) or (
+            item.get_closest_marker("screens") and "KONTOR_SCREENS" not in os.environ
+        ):
             unwanted.append(item)
     if unwanted:
         config.hook.pytest_deselected(items=unwanted)
@@ -200,7 +200,7 @@ class Endurance:
 
 @pytest.fixture
 def endurance(request: pytest.FixtureRequest) -> Iterator[Callable[..., Endurance]]:
-    """`job = endurance(short=5, full=100)`; count in `job.done` and `job.failures`.
+    """Plan a long test: `job = endurance(short=5, full=100)`; count in `job.done` and `job.failures`.
 
     `make test` plans the short number, `make soak` the full one, prints one JSON line, and fails when less was done.
     """

