@@ -1,0 +1,165 @@
+import json
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from apps.clients.models import Client
+from apps.connectors.enums import ConnectionState
+from apps.core.fields import SafeEncryptedText
+from apps.core.scope import TenantModel
+from apps.organisations.models import Organisation
+
+
+class Connector(TenantModel):
+    """One configured link to a provider. `client` empty: the organisation's, shared by its clients."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, verbose_name=_("organisation"))
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, null=True, blank=True, verbose_name=_("client"))
+    provider = models.CharField(_("system"), max_length=40)
+    auth = models.CharField(_("sign-in"), max_length=20, default="")
+    values = models.JSONField(_("fields"), default=dict)  # secret fields stand in ConnectorSecret
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    verified_at = models.DateTimeField(_("verified"), null=True)
+
+    class Meta:
+        verbose_name = _("connector")
+        verbose_name_plural = _("connectors")
+        ordering = ("provider", "id")
+
+    def __str__(self) -> str:
+        from apps.connectors.registry import label_of
+
+        return f"{label_of(self.provider)} · {self.client or self.organisation}"
+
+
+class ConnectorSecret(TenantModel):
+    """What must never be shown, apart from the connector so that no list ever decrypts it.
+
+    `fields` is what people entered, `issued` what the vendor issued for it; both JSON texts.
+    """
+
+    TENANT_PATH = "connector__organisation"
+
+    connector = models.OneToOneField(Connector, on_delete=models.CASCADE, related_name="secret", primary_key=True)
+    fields = SafeEncryptedText(default="{}")
+    issued = SafeEncryptedText(default="{}")
+
+    class Meta:
+        verbose_name = _("secret")
+        verbose_name_plural = _("secrets")
+
+    def __str__(self) -> str:
+        return f"secret of connector {self.connector_id}"
+
+    def entered(self) -> dict[str, str]:
+        return dict(json.loads(self.fields))
+
+
+class Connection(TenantModel):
+    """A client's company at the vendor, reached through a connector; what a session is opened on."""
+
+    TENANT_PATH = "client__organisation"
+
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, verbose_name=_("client"))
+    connector = models.ForeignKey(Connector, on_delete=models.PROTECT, verbose_name=_("connector"))
+    state = models.CharField(
+        _("state"), max_length=8, choices=ConnectionState.choices, default=ConnectionState.NEW, db_index=True
+    )
+    company_key = models.CharField(_("company key"), max_length=80, blank=True)  # made by the provider's `resolve`
+    pinned_company_id = models.CharField(_("company id"), max_length=80, blank=True)
+    identity = models.JSONField(_("company as verified"), default=dict)
+    organisation_number = models.CharField(_("organisation number used"), max_length=20, blank=True)
+    verified_at = models.DateTimeField(_("verified"), null=True)
+
+    class Meta:
+        verbose_name = _("connection")
+        verbose_name_plural = _("connections")
+        ordering = ("client", "id")
+        constraints = (models.UniqueConstraint(fields=("client", "connector"), name="connection_once"),)
+
+    def __str__(self) -> str:
+        from apps.connectors.registry import label_of
+
+        return f"{label_of(self.connector.provider)} · {self.client}"
+
+    @property
+    def company(self) -> str:
+        name, number = self.identity.get("name", ""), self.identity.get("organisation_number", "")
+        return f"{name} ({number})" if number else name
+
+
+class ExchangePayload(TenantModel):
+    """A body, masked and compressed; identical ones of a bureau are kept once."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE)
+    digest = models.CharField(max_length=64)
+    body = models.BinaryField()
+    kept_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("payload")
+        verbose_name_plural = _("payloads")
+        constraints = (models.UniqueConstraint(fields=("organisation", "digest"), name="payload_once"),)
+
+    def __str__(self) -> str:
+        return self.digest
+
+
+class Exchange(TenantModel):
+    """One HTTP call, kept for people to read; secrets are masked before it is written. `run_id` is a plain id."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, verbose_name=_("organisation"))
+    connection = models.ForeignKey(Connection, on_delete=models.SET_NULL, null=True, verbose_name=_("connection"))
+    run_id = models.BigIntegerField(_("run"), null=True, db_index=True)
+    at = models.DateTimeField(_("at"), db_index=True)
+    method = models.CharField(_("method"), max_length=8)
+    url = models.TextField(_("address"))
+    status = models.PositiveSmallIntegerField(_("status"), null=True)
+    seconds = models.FloatField(_("seconds"))
+    size = models.PositiveIntegerField(_("bytes"), default=0)
+    request = models.TextField(_("sent"), blank=True)
+    error = models.TextField(_("error"), blank=True)
+    payload = models.ForeignKey(ExchangePayload, on_delete=models.SET_NULL, null=True, verbose_name=_("answer"))
+
+    class Meta:
+        verbose_name = _("exchange")
+        verbose_name_plural = _("exchanges")
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.url}"[:120]
+
+
+class PageDigest(TenantModel):
+    """What a vendor's page looked like when it was read last, and which ids were on it (space separated)."""
+
+    TENANT_PATH = "connection__client__organisation"
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE)
+    resource = models.CharField(max_length=20)
+    key = models.CharField(max_length=120)
+    digest = models.CharField(max_length=200)
+    ids = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = _("page digest")
+        verbose_name_plural = _("page digests")
+        constraints = (models.UniqueConstraint(fields=("connection", "resource", "key"), name="page_digest_once"),)
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class RateBucket(models.Model):
+    """What is left of a vendor's limit, one row per key, shared by all processes. Belongs to no organisation."""
+
+    key = models.CharField(max_length=120, primary_key=True)
+    remaining = models.IntegerField(default=0)
+    resets_at = models.FloatField(default=0.0)  # seconds since the epoch
+
+    class Meta:
+        verbose_name = _("rate bucket")
+        verbose_name_plural = _("rate buckets")
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,58 @@
+"""Start-up checks: the encryption keys, and a tenant path on every model of ours."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+
+SHORTEST_KEY = 32
+# rows that belong to no organisation, each with the reason
+GLOBAL_MODELS = {
+    "organisations.User": "a person may work for several organisations",
+    "connectors.RateBucket": "a vendor's limit may be shared by organisations",
+}
+
+
+@register()
+def encryption_keys(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:  # noqa: ARG001 - Django's signature
+    keys = getattr(settings, "FERNET_KEYS", None)
+    remedy = 'Set FERNET_KEYS to a comma-separated list of random keys of at least 32 characters, the newest first.'
+    if not isinstance(keys, list | tuple) or not keys:
+        return [Error("FERNET_KEYS is not a non-empty list.", hint=remedy, id="kontor.E001")]
+    if any(not isinstance(key, str) or len(key) < SHORTEST_KEY for key in keys):
+        return [Error(f"A key in FERNET_KEYS is shorter than {SHORTEST_KEY} characters.", hint=remedy, id="kontor.E002")]
+    if settings.SECRET_KEY in keys:
+        return [Error("FERNET_KEYS holds SECRET_KEY: changing that would lose every secret.", hint=remedy, id="kontor.E003")]
+    return []
+
+
+@register()
+def tenant_paths(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:  # noqa: ARG001 - Django's signature
+    """A model of ours without a way to its organisation would show everybody's rows."""
+    found: list[CheckMessage] = []
+    for model in apps.get_models():
+        if not model.__module__.startswith("apps.") or model._meta.label in GLOBAL_MODELS:
+            continue
+        path = getattr(model, "TENANT_PATH", None)
+        if not path or not _leads_to_organisation(model, path):
+            found.append(Error(f"{model._meta.label} has no TENANT_PATH to its organisation.", id="kontor.E010"))
+    return found
+
+
+def _leads_to_organisation(model: type[models.Model], path: str) -> bool:
+    for step in path.split("__"):
+        if step == "pk":
+            return model._meta.label == "organisations.Organisation"
+        try:
+            field = model._meta.get_field(step)
+        except FieldDoesNotExist:
+            return False
+        if field.is_relation:
+            model = field.related_model  # type: ignore[assignment]
+        else:
+            return step == "organisation_id"
+    return model._meta.label == "organisations.Organisation"

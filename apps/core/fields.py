@@ -1,0 +1,84 @@
+"""Column types of ours: money as whole ten-thousandths, and text that is encrypted at rest."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import FieldError, ValidationError
+from django.db import models
+from django.db.models.functions import Cast
+from django.utils.translation import gettext_lazy as _
+from fernet_fields import EncryptedTextField  # type: ignore[import-untyped]
+
+PLACES = 4
+SCALE = 10**PLACES
+
+
+class AmountError(ValueError):
+    """An amount that cannot be held exactly; it is reported, never rounded."""
+
+
+def to_units(amount: Decimal) -> int:
+    """The amount in whole ten-thousandths. Raises AmountError when it has more than four places or is no number."""
+    if not amount.is_finite():
+        raise AmountError(f"{amount} is not a number")
+    units = amount.scaleb(PLACES)
+    whole = int(units)
+    if whole != units:
+        raise AmountError(f"{amount} has more than {PLACES} decimal places")
+    if not -(2**63) <= whole < 2**63:
+        raise AmountError(f"{amount} is too large")
+    return whole
+
+
+def from_units(units: int | Decimal | None) -> Decimal | None:
+    """Ten-thousandths back to an amount, with two places at least."""
+    if units is None:
+        return None
+    amount = Decimal(int(units)).scaleb(-PLACES)
+    return amount.quantize(Decimal("0.01")) if int(units) % 100 == 0 else amount.normalize()
+
+
+class AmountField(models.BigIntegerField):
+    """`Decimal` in Python, an integer of ten-thousandths in the database: sums are exact on every database."""
+
+    description = _("Amount")
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:  # noqa: ARG002 - Django's
+        return from_units(value)
+
+    def to_python(self, value: Any) -> Decimal | None:
+        if value is None or isinstance(value, Decimal):
+            return value
+        if isinstance(value, float):
+            raise ValidationError(_("An amount is never a binary fraction."))
+        try:
+            return Decimal(value)
+        except ArithmeticError as error:
+            raise ValidationError(_("This is not an amount.")) from error
+
+    def get_prep_value(self, value: Any) -> int | None:
+        if value is None or hasattr(value, "resolve_expression"):
+            return value  # type: ignore[return-value]
+        if isinstance(value, float):
+            raise TypeError("an amount is never a float")
+        return to_units(Decimal(value))
+
+    def formfield(self, **kwargs: Any) -> Any:
+        from django import forms
+
+        return models.Field.formfield(self, **{"form_class": forms.DecimalField, "decimal_places": PLACES, **kwargs})
+
+    @property
+    def validators(self) -> list[Any]:  # type: ignore[override]
+        return []  # the range is checked by to_units
+
+
+class SafeEncryptedText(EncryptedTextField):  # type: ignore[misc]
+    """Encrypted text. The library writes the text of an SQL expression when given one; this refuses (STACK 2)."""
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        if hasattr(value, "as_sql"):
+            if isinstance(value, models.Case | Cast):
+                return value  # bulk_update; each Value inside is encrypted
+            raise FieldError("expressions are not allowed on encrypted fields")
+        return super().get_db_prep_save(value, connection)

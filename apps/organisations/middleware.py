@@ -1,0 +1,21 @@
+"""Opens the tenant scope of whoever signed in. Nobody signed in: no scope, and every query of ours fails."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone, translation
+
+from apps.core.scope import organisation_scope, system_scope
+from apps.organisations.models import User
+
+
+def tenant_scope(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    def middleware(request: HttpRequest) -> HttpResponse:
+        user = getattr(request, "user", None)
+        if not isinstance(user, User) or not user.is_authenticated:
+            return get_response(request)
+        scope = system_scope("superuser") if user.is_superuser else organisation_scope(user.roles(), "signed in")
+        with scope, timezone.override(user.time_zone), translation.override(user.language):
+            return get_response(request)
+
+    return middleware

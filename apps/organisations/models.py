@@ -1,0 +1,121 @@
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.scope import TenantModel
+from apps.organisations.enums import MANAGERS, WORKERS, Role
+
+
+def check_time_zone(name: str) -> None:
+    if name not in available_timezones():
+        raise ValidationError(_("There is no time zone called “%(name)s”."), params={"name": name})
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, **{**fields, "is_staff": True, "is_superuser": True})
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email__iexact=username)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who signs in with an e-mail address."""
+
+    email = models.EmailField(_("e-mail"), unique=True)
+    name = models.CharField(_("name"), max_length=120, blank=True)
+    language = models.CharField(_("language"), max_length=5, choices=settings.LANGUAGES, default="en")
+    time_zone = models.CharField(_("time zone"), max_length=60, default="Europe/Oslo", validators=[check_time_zone])
+    is_active = models.BooleanField(_("active"), default=True)
+    is_staff = models.BooleanField(_("bureau staff"), default=False)
+    joined_at = models.DateTimeField(_("joined"), auto_now_add=True)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        ordering = ("email",)
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    def get_full_name(self) -> str:
+        return str(self)
+
+    def roles(self) -> dict[int, str]:
+        """The role in each organisation, by its id; read once per loaded user."""
+        if not hasattr(self, "_roles"):
+            rows = Membership._base_manager.filter(user=self).values_list("organisation_id", "role")
+            self._roles = dict(rows)
+        return self._roles
+
+    def may(self, what: str, organisation_id: int | None = None) -> bool:
+        """Whether the person may `view`, `work` (connect, synchronize) or `manage` in the organisation, or in any."""
+        if not self.is_active:
+            return False
+        if self.is_superuser:
+            return True
+        allowed = {"view": frozenset(Role), "work": WORKERS, "manage": MANAGERS}[what]
+        roles = self.roles()
+        held = roles.values() if organisation_id is None else [roles.get(organisation_id)]
+        return any(role in allowed for role in held)
+
+
+class Organisation(TenantModel):
+    """An accounting bureau: the tenant."""
+
+    TENANT_PATH = "pk"
+
+    slug = models.SlugField(_("slug"), max_length=40, unique=True)
+    name = models.CharField(_("name"), max_length=120)
+    country = models.CharField(_("country"), max_length=2, default="NO")
+    language = models.CharField(_("language"), max_length=5, choices=settings.LANGUAGES, default="en")
+    time_zone = models.CharField(_("time zone"), max_length=60, default="Europe/Oslo", validators=[check_time_zone])
+    night_hour = models.PositiveSmallIntegerField(
+        _("hour of the nightly run"), default=2, validators=[MaxValueValidator(23)], help_text=_("Local time, 0 to 23.")
+    )
+    members: models.ManyToManyField[User, "Membership"] = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, through="Membership"
+    )
+
+    class Meta:
+        verbose_name = _("organisation")
+        verbose_name_plural = _("organisations")
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+class Membership(TenantModel):
+    user = models.ForeignKey(User, on_delete=models.CASCADE, verbose_name=_("user"))
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, verbose_name=_("organisation"))
+    role = models.CharField(_("role"), max_length=12, choices=Role.choices)
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        constraints = (models.UniqueConstraint(fields=("user", "organisation"), name="membership_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.get_role_display()}"

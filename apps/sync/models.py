@@ -1,0 +1,86 @@
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from apps.clients.models import Client
+from apps.core.scope import TenantModel
+from apps.flows.models import Feed
+from apps.sync.enums import LIVE, Lane, RunKind, RunState, Stage
+
+
+class Run(TenantModel):
+    """One execution of a feed, worked in slices. This row is the truth; a lost, doubled or late task changes nothing.
+
+    A worker owns it while `token` is its own and `lease_until` lies ahead. `attempts` counts slices begun since the
+    last progress. `resume` is where the next slice goes on, in the words of the stage.
+    """
+
+    TENANT_PATH = "client__organisation"
+
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, verbose_name=_("client"))
+    feed = models.ForeignKey(Feed, on_delete=models.PROTECT, null=True, verbose_name=_("feed"))
+    kind = models.CharField(_("started"), max_length=14, choices=RunKind.choices)
+    lane = models.CharField(_("lane"), max_length=12, choices=Lane.choices)
+    night = models.DateField(_("night"), null=True)
+    state = models.CharField(_("state"), max_length=10, choices=RunState.choices, default=RunState.QUEUED)
+    stage = models.CharField(_("step"), max_length=12, choices=Stage.choices, default=Stage.COMPANY)
+    window_from = models.DateField(_("from"), null=True)
+    window_to = models.DateField(_("to"), null=True)
+    first_load = models.BooleanField(_("first load"), default=False)
+    whole = models.BooleanField(_("whole pass"), default=False)
+    resume = models.JSONField(default=dict)
+    token = models.CharField(max_length=36, blank=True)
+    worker = models.CharField(_("worker"), max_length=80, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    slices = models.PositiveIntegerField(_("slices"), default=0)
+    done = models.PositiveIntegerField(_("done"), default=0)
+    expected = models.PositiveIntegerField(_("expected"), null=True)
+    counts = models.JSONField(_("counts"), default=dict)
+    requests = models.PositiveIntegerField(_("requests"), default=0)
+    failure = models.CharField(_("failure"), max_length=20, blank=True)
+    remedy = models.CharField(_("remedy"), max_length=80, blank=True)
+    detail = models.TextField(_("for support"), blank=True)
+    actor = models.CharField(_("by"), max_length=254, blank=True)
+    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+    started_at = models.DateTimeField(_("started"), null=True)
+    finished_at = models.DateTimeField(_("finished"), null=True)
+
+    class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("feed",), condition=models.Q(state__in=LIVE, feed__isnull=False), name="run_one_live"
+            ),
+            models.UniqueConstraint(
+                fields=("client",),
+                condition=models.Q(state__in=LIVE, kind=RunKind.RECALCULATION),
+                name="recalculation_one_live",
+            ),
+            models.UniqueConstraint(
+                fields=("feed", "night"), condition=models.Q(night__isnull=False), name="run_once_a_night"
+            ),
+        )
+        indexes = (models.Index(fields=("state", "lease_until")),)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} · {self.client} · {self.pk}"
+
+
+class SeenVoucher(TenantModel):
+    """An id that the run's pass has seen; rows go when the run ends."""
+
+    TENANT_PATH = "run__client__organisation"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE)
+    external_id = models.CharField(max_length=120)
+
+    class Meta:
+        verbose_name = _("seen voucher")
+        verbose_name_plural = _("seen vouchers")
+        constraints = (models.UniqueConstraint(fields=("run", "external_id"), name="seen_once"),)
+
+    def __str__(self) -> str:
+        return self.external_id
