@@ -47,17 +47,29 @@ def test_edits_name_vouchers_that_exist_and_days_that_are_open(today: date) -> N
     for key, edit in told.edits:
         held = {voucher.external_id: voucher for voucher in books[key].vouchers}
         old = held.get(edit.external_id)
+        first, locked = books[key].fiscal_years[0].start, books[key].locked_until or date.min
         assert (old is None) == (edit.action == "post")
         assert edit.new_id not in held
-        for day in (edit.day, edit.voucher and edit.voucher.date, old and old.date):
-            if day:
-                assert books[key].fiscal_years[0].start <= day <= today
-                assert books[key].locked_until is None or day > books[key].locked_until
-        if edit.voucher:
-            assert sum(posting.amount for posting in edit.voucher.postings) == 0
-            assert edit.voucher != old
-            if edit.voucher.number and not (old and old.number):
-                assert edit.voucher.number not in {v.number for v in held.values() if v.fiscal_year_start == edit.voucher.fiscal_year_start}
+        vouchers = [voucher for voucher in (edit.voucher, old) if voucher]
+        for day in (edit.day, *(voucher.date for voucher in vouchers)):
+            assert day is None or max(first, locked + timedelta(days=1)) <= day <= today
+
+
+@pytest.mark.parametrize("today", DAYS, ids=str)
+def test_edited_vouchers_balance_and_new_numbers_are_free(today: date) -> None:
+    told = story(today)
+    books = {company.books.company: company.books for company in told.companies}
+
+    for key, edit in told.edits:
+        if edit.voucher is None:
+            continue
+        held = {voucher.external_id: voucher for voucher in books[key].vouchers}
+        others = [voucher for name, voucher in held.items() if name != edit.external_id]
+        assert sum(posting.amount for posting in edit.voucher.postings) == 0
+        assert edit.voucher != held.get(edit.external_id)
+        assert (edit.voucher.fiscal_year_start, edit.voucher.number) not in {
+            (voucher.fiscal_year_start, voucher.number) for voucher in others
+        }
 
 
 @pytest.mark.parametrize("today", DAYS, ids=str)
@@ -92,7 +104,11 @@ def test_the_bureau_has_twelve_clients_of_which_two_are_not_complete() -> None:
 def test_one_company_at_the_vendor_is_not_its_client() -> None:
     told = story(date(2026, 11, 20))
     pairs = zip(told.clients, told.companies, strict=True)
-    other = [(client, company.books) for client, company in pairs if client.organisation_number != company.books.organisation_number]
+    other = [
+        (client, company.books)
+        for client, company in pairs
+        if client.organisation_number != company.books.organisation_number
+    ]
 
     assert [client.expect for client, _ in other] == ["connection.wrong_company"]
     assert orgnr.is_valid(other[0][1].organisation_number)

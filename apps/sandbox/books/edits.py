@@ -128,7 +128,9 @@ class Editor:
         """A bill without deduction of VAT: the cost against the supplier."""
         day = self._day(wish.day)
         party, _, _ = wish.text.partition(":")
-        cost = Posting(row=1, date=day, account=wish.account, amount=wish.amount, text=wish.text, dimensions={"department": "1"})
+        cost = Posting(
+            row=1, date=day, account=wish.account, amount=wish.amount, text=wish.text, dimensions={"department": "1"}
+        )
         owed = Posting(row=2, date=day, account="2400", amount=-wish.amount, text=wish.text, party=party)
         return Voucher(
             external_id=self._key(),
@@ -149,7 +151,8 @@ class Editor:
 def _to_account(voucher: Voucher, account: str) -> Voucher:
     """The voucher with its cost on another account; VAT and supplier stay as they were."""
     postings = tuple(
-        replace(p, account=account) if p.tax_role is not TaxRole.TAX and p.account >= "4000" else p for p in voucher.postings
+        replace(p, account=account) if p.tax_role is not TaxRole.TAX and p.account >= "4000" else p
+        for p in voucher.postings
     )
     return replace(voucher, postings=postings)
 

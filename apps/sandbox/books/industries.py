@@ -54,7 +54,9 @@ _VEHICLES = (
     Flow("7040", None, 22_000, "Bilforsikring", "Trygg Skadeforsikring ASA"),
 )
 # Without right of deduction the cost is the whole invoice and carries no VAT code.
-_UNREGISTERED = tuple(Flow(f.account, None, f.amount * 5 // 4 if f.code else f.amount, f.text, f.party) for f in _OFFICE)
+_UNREGISTERED = tuple(
+    Flow(f.account, None, f.amount * 5 // 4 if f.code else f.amount, f.text, f.party) for f in _OFFICE
+)
 
 INDUSTRIES: Mapping[str, Industry] = {
     "cafe": Industry(

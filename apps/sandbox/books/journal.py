@@ -112,7 +112,9 @@ def with_vat(line: Line, code: str | None) -> list[Line]:
     made = [replace(line, vat_code=code, tax_role=TaxRole.BASE)]
     for account, sign in accounts:
         tax = percent(line.cents, rate) * sign
-        made.append(Line(account=account, cents=tax, text=line.text, vat_code=code, tax_role=TaxRole.TAX, base=line.cents))
+        made.append(
+            Line(account=account, cents=tax, text=line.text, vat_code=code, tax_role=TaxRole.TAX, base=line.cents)
+        )
     return made
 
 

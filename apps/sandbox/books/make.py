@@ -20,7 +20,7 @@ COMPANY_TAX = 22  # percent of the result, since 2019
 def make_books(spec: BooksSpec, today: date) -> Books:
     """The books of `spec` as they stand on `today`. Raises KeyError for an unknown industry."""
     industry, years = INDUSTRIES[spec.industry], fiscal_years(today, spec.year_start)
-    rng, journal = Random(f"{spec.seed}/{spec.company}"), Journal(years, today)
+    rng, journal = Random(f"{spec.seed}/{spec.company}"), Journal(years, today)  # noqa: S311  made-up figures
     payroll = Payroll(spec, industry, journal)
     openings = _openings(spec, industry, payroll, rng)
     closed = year_end_done(spec, years, today)
@@ -28,14 +28,14 @@ def make_books(spec: BooksSpec, today: date) -> Books:
     tax = _write(spec, industry, journal, payroll, rng)
     if closed:
         _close(journal, tax, rng)
-    _draft(journal, industry)
+    _draft(journal)
     return Books(
         company=spec.company,
         name=spec.name,
         organisation_number=spec.organisation_number,
         country=spec.country,
         currency=spec.currency,
-        fiscal_years=(_closed(years[0], closed), _closed(years[1], False)),
+        fiscal_years=(_said(years[0], closed=closed), _said(years[1], closed=False)),
         accounts=accounts(),
         dimensions=_dimensions(industry),
         openings={number: money(cents) for number, cents in sorted(openings.items()) if cents},
@@ -142,7 +142,7 @@ def _close(journal: Journal, tax: int, rng: Random) -> None:
     journal.book(Entry(day=end, booked=booked, text=text, lines=lines, kind=VoucherKind.RESULT_TRANSFER))
 
 
-def _draft(journal: Journal, industry: Industry) -> None:
+def _draft(journal: Journal) -> None:
     """One voucher entered and not booked yet: no number, not in the balances."""
     day = max(journal.today - timedelta(days=3), journal.years[1].start)
     cents = 124_950
@@ -155,11 +155,18 @@ def _draft(journal: Journal, industry: Industry) -> None:
 
 
 def _dimensions(industry: Industry) -> tuple[Dimension, ...]:
-    found = [Dimension(external_id=f"d{n}", kind="department", code=str(n), name=name) for n, name in enumerate(industry.departments, 1)]
-    found += [Dimension(external_id=f"p{n}", kind="project", code=str(100 + n), name=name) for n, name in enumerate(industry.projects, 1)]
+    found = [
+        Dimension(external_id=f"d{n}", kind="department", code=str(n), name=name)
+        for n, name in enumerate(industry.departments, 1)
+    ]
+    found += [
+        Dimension(external_id=f"p{n}", kind="project", code=str(100 + n), name=name)
+        for n, name in enumerate(industry.projects, 1)
+    ]
     return tuple(found)
 
 
-def _closed(year: FiscalYear, closed: bool) -> FiscalYear:
-    return FiscalYear(external_id=year.external_id, start=year.start, end=year.end, closed=closed, currency=year.currency)
-
+def _said(year: FiscalYear, *, closed: bool) -> FiscalYear:
+    return FiscalYear(
+        external_id=year.external_id, start=year.start, end=year.end, closed=closed, currency=year.currency
+    )

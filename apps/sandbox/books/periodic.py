@@ -102,22 +102,22 @@ class Routine:
         day = month_end(first)
         account, depreciation, yearly = self.industry.asset
         if first.month % self.every == 0:
-            self._two(day, "Avskrivning", depreciation, account, yearly * self.size * self.every // 12)
-            self._two(day, "Bankgebyr", "7770", "1920", self.rng.randint(4_500, 39_900))
+            self._two(day, "Avskrivning", depreciation, account, cents=yearly * self.size * self.every // 12)
+            self._two(day, "Bankgebyr", "7770", "1920", cents=self.rng.randint(4_500, 39_900))
         if self.industry.loan and first.month % 3 == 0:
             self._loan(day)
         if first.month == 12:
-            self._two(day, "Renter innskudd", "1920", "8050", self.rng.randint(80_000, 900_000))
+            self._two(day, "Renter innskudd", "1920", "8050", cents=self.rng.randint(80_000, 900_000))
         if first.month % 2 == 0 and self.industry.vat:
             self._settle_vat(day)
 
-    def _two(self, day: date, text: str, debit: str, credit: str, cents: int, booked: date | None = None) -> Entry | None:
+    def _two(self, day: date, text: str, debit: str, credit: str, *, cents: int) -> Entry | None:
         place = {"department": "1"}
         lines = [
             Line(account=account, cents=sign * cents, dimensions=dict(place) if account[0] > "2" else {})
             for account, sign in ((debit, 1), (credit, -1))
         ]
-        return self.journal.book(Entry(day=day, booked=booked or day, text=text, lines=lines))
+        return self.journal.book(Entry(day=day, booked=day, text=text, lines=lines))
 
     def _loan(self, day: date) -> None:
         loan = self.industry.loan * self.size
@@ -144,7 +144,7 @@ class Routine:
         if len(lines) > 1 and self.journal.book(entry):
             self.settled_to = end
             debit, credit = ("2740", "1920") if owed > 0 else ("1920", "2740")
-            self._two(deadline, f"Skatteetaten, {text[0].lower()}{text[1:]}", debit, credit, abs(owed))
+            self._two(deadline, f"Skatteetaten, {text[0].lower()}{text[1:]}", debit, credit, cents=abs(owed))
 
 
 def loan_account(industry: Industry) -> str:

@@ -52,7 +52,9 @@ class Trade:
         for n in (7, days):
             day = self.journal.today + timedelta(days=n)
             if day <= last:
-                self._purchase(day, self.industry.overheads[n % 3], self._share(self.industry.overheads[n % 3].amount), future=True)
+                self._purchase(
+                    day, self.industry.overheads[n % 3], self._share(self.industry.overheads[n % 3].amount), future=True
+                )
 
     def _split(self, yearly: int, parts: int) -> list[int]:
         month = self._share(yearly)
@@ -79,10 +81,15 @@ class Trade:
     def _sale(self, day: date, cents: int) -> None:
         flows = self.industry.sales
         yearly = sum(flow.amount for flow in flows)
-        lines = [row for flow in flows for row in self._lines(flow, cents * flow.amount // yearly, sign=-1, text=flow.text)]
+        lines = [
+            row for flow in flows for row in self._lines(flow, cents * flow.amount // yearly, sign=-1, text=flow.text)
+        ]
         if not self.industry.invoiced:
             card = percent(-total(lines), self.rng.randint(88, 99))
-            paid = [Line(account="1920", cents=card, text="Kortoppgjør"), Line(account="1900", cents=-total(lines) - card, text="Kontant")]
+            paid = [
+                Line(account="1920", cents=card, text="Kortoppgjør"),
+                Line(account="1900", cents=-total(lines) - card, text="Kontant"),
+            ]
             if self.journal.book(Entry(day=day, booked=day, text=f"{flows[0].text} {day:%d.%m}", lines=paid + lines)):
                 self.cash += paid[1].cents
             return
@@ -166,4 +173,6 @@ class Trade:
 def _foreign(account: str, foreign: int, price: int, currency: str, text: str) -> Line:
     """A line of `foreign` hundredths at `price` øre for one unit."""
     cents = percent(foreign, price)
-    return Line(account=account, cents=cents, text=text, currency=currency, foreign=foreign, rate=Decimal(price).scaleb(-2))
+    return Line(
+        account=account, cents=cents, text=text, currency=currency, foreign=foreign, rate=Decimal(price).scaleb(-2)
+    )
