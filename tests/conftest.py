@@ -23,7 +23,8 @@ from tests import servers, specs
 
 ROOT = Path(__file__).resolve().parent.parent
 
-if settings.configured:
+# A worker of xdist has inherited the environment set here, and has loaded its settings from it.
+if settings.configured and "PYTEST_XDIST_WORKER" not in os.environ:
     message = "settings were loaded before tests/conftest.py: unset DJANGO_SETTINGS_MODULE and leave out --ds"
     raise RuntimeError(message)
 
@@ -42,7 +43,7 @@ os.environ |= {
 
 # A file, where the default would be memory: other processes must see it. xdist adds a suffix for each of its workers.
 if DATABASE == "sqlite":
-    settings.DATABASES["default"]["TEST"] = {"NAME": f"{settings.DATABASES['default']['NAME']}-test"}
+    settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = f"{settings.DATABASES['default']['NAME']}-test"
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # Seconds for processes that a test starts: short, but longer than a busy machine's hiccups.
@@ -200,7 +201,7 @@ class Endurance:
 
 @pytest.fixture
 def endurance(request: pytest.FixtureRequest) -> Iterator[Callable[..., Endurance]]:
-    """Plan a long test: `job = endurance(short=5, full=100)`; count in `job.done` and `job.failures`.
+    """Plan how often a long test does its thing: `endurance(short=5, full=100)` gives an Endurance to count in.
 
     `make test` plans the short number, `make soak` the full one, prints one JSON line, and fails when less was done.
     """
