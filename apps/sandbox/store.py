@@ -113,7 +113,11 @@ class Store:
         return self._one(sql, company, switch) or 0
 
     def count(self, name: str, by: int = 1) -> None:
-        self._do("insert into counter values (?, ?) on conflict (name) do update set value = value + excluded.value", name, by)
+        self._do(
+            "insert into counter values (?, ?) on conflict (name) do update set value = value + excluded.value",
+            name,
+            by,
+        )
 
     def counters(self) -> dict[str, int]:
         with self._lock:
