@@ -1,0 +1,134 @@
+"""Takes in what vouchers stand on: fiscal years, accounts, dimensions, locks, openings. Run inside a transaction."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+
+from django.db import transaction
+
+from apps.clients.models import Client
+from apps.ledger.enums import SourceKind, TypeOrigin
+from apps.ledger.models import Account, DimensionItem, FiscalYear, Lock, OpeningBalance, Source
+from apps.records import ledger as records
+from apps.records.enums import AccountType
+
+
+class RegisterError(ValueError):
+    """A register that contradicts itself or what is held; the text names what and where."""
+
+
+def source_for(client: Client, kind: SourceKind, ref: int, label: str) -> Source:
+    source, _made = Source.objects.get_or_create(client=client, kind=kind, ref=ref, defaults={"label": label})
+    return source
+
+
+@transaction.atomic
+def take_fiscal_years(
+    client: Client, years: Iterable[records.FiscalYear], *, origin: SourceKind, currency: str
+) -> list[FiscalYear]:
+    """Keep the years as the source has them. Raises RegisterError where they would overlap."""
+    held = {year.start: year for year in FiscalYear.objects.filter(client=client)}
+    for record in sorted(years, key=lambda year: year.start):
+        year = held.get(record.start) or FiscalYear(client=client, start=record.start, origin=origin)
+        wanted = (record.end, bool(record.closed), record.currency or currency)
+        if year.pk and (year.end, year.closed, year.currency) == wanted:
+            continue
+        year.end, year.closed, year.currency = wanted
+        held[record.start] = year
+    ordered = sorted(held.values(), key=lambda year: year.start)
+    for earlier, later in zip(ordered, ordered[1:], strict=False):
+        if earlier.end >= later.start:
+            raise RegisterError(f"fiscal years {earlier} and {later} overlap")
+    for year in ordered:
+        year.save()
+    return ordered
+
+
+@transaction.atomic
+def take_accounts(client: Client, accounts: Iterable[records.Account], *, origin: TypeOrigin) -> int:
+    """Add and update accounts; a type chosen by staff stays. Returns how many were new or changed."""
+    held = {account.number: account for account in Account.objects.filter(client=client)}
+    new: list[Account] = []
+    changed: list[Account] = []
+    for record in accounts:
+        account = held.get(record.number)
+        if account is None:
+            account = held[record.number] = Account(client=client, number=record.number)
+            new.append(account)
+        before = (account.name, account.type, account.vat_code, account.active)
+        account.name = record.name[:200]
+        account.vat_code = record.vat_code or ""
+        account.active = record.active
+        if account.type_origin != TypeOrigin.STAFF and record.type != AccountType.UNKNOWN:
+            account.type, account.type_origin = record.type, origin
+        if account.pk and before != (account.name, account.type, account.vat_code, account.active):
+            changed.append(account)
+    Account.objects.bulk_create(new, batch_size=500)
+    Account.objects.bulk_update(changed, ["name", "type", "type_origin", "vat_code", "active"], batch_size=200)
+    return len(new) + len(changed)
+
+
+@transaction.atomic
+def take_dimensions(client: Client, dimensions: Iterable[records.Dimension]) -> int:
+    """Add and update dimension items; returns how many were new or changed."""
+    held = {(item.kind, item.code): item for item in DimensionItem.objects.filter(client=client)}
+    new: list[DimensionItem] = []
+    changed: list[DimensionItem] = []
+    for record in dimensions:
+        item = held.get((record.kind, record.code))
+        if item is None:
+            item = held[record.kind, record.code] = DimensionItem(client=client, kind=record.kind, code=record.code)
+            new.append(item)
+        before = (item.name, item.parent, item.active)
+        item.name, item.parent, item.active = record.name[:200], record.parent or "", record.active
+        if item.pk and before != (item.name, item.parent, item.active):
+            changed.append(item)
+    DimensionItem.objects.bulk_create(new, batch_size=500)
+    DimensionItem.objects.bulk_update(changed, ["name", "parent", "active"], batch_size=200)
+    return len(new) + len(changed)
+
+
+@transaction.atomic
+def take_locks(client: Client, locks: Sequence[records.Lock]) -> None:
+    """The source's locks replace the ones held: a lock that was lifted is gone."""
+    Lock.objects.filter(client=client).exclude(kind__in=[lock.kind for lock in locks]).delete()
+    for lock in locks:
+        Lock.objects.update_or_create(client=client, kind=lock.kind, defaults={"until": lock.until})
+
+
+@transaction.atomic
+def take_openings(
+    client: Client, source: Source, fiscal_year: FiscalYear, openings: Iterable[tuple[str, Decimal]]
+) -> int:
+    """The source's openings of one fiscal year replace those held; returns how many accounts have one."""
+    amounts = {number: amount for number, amount in openings if amount}
+    ids = account_ids(client, amounts)
+    OpeningBalance.objects.filter(fiscal_year=fiscal_year).delete()
+    OpeningBalance.objects.bulk_create(
+        [
+            OpeningBalance(
+                client=client, fiscal_year=fiscal_year, account_id=ids[number], amount=amount, source_id=source.pk
+            )
+            for number, amount in amounts.items()
+        ],
+        batch_size=500,
+    )
+    return len(amounts)
+
+
+def account_ids(client: Client, numbers: Iterable[str]) -> dict[str, int]:
+    """Ids by number; an account that the source never listed is made, with an unknown type."""
+    wanted = set(numbers)
+    ids = dict(Account.objects.filter(client=client, number__in=wanted).values_list("number", "pk"))
+    missing = sorted(wanted - set(ids))
+    Account.objects.bulk_create([Account(client=client, number=number) for number in missing], ignore_conflicts=True)
+    if missing:
+        ids.update(Account.objects.filter(client=client, number__in=missing).values_list("number", "pk"))
+    return ids
+
+
+def closed_to(client: Client) -> date | None:
+    """The last day the source has locked, of any kind that closes the books."""
+    return max(
+        (lock.until for lock in Lock.objects.filter(client=client, kind__in=("books", "period"))), default=None
+    )
