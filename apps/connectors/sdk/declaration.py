@@ -108,9 +108,7 @@ class Deletes(StrEnum):
 
 
 class Reader(Protocol):
-    def __call__(
-        self, session: "Session", *, query: Query, resume: str | None, digests: Digests
-    ) -> Iterator[Page]: ...
+    def __call__(self, session: "Session", *, query: Query, resume: str | None, digests: Digests) -> Iterator[Page]: ...
 
 
 class Getter(Protocol):

@@ -42,9 +42,7 @@ class Masker:
         return self.text(urlunsplit(parts._replace(path=path, query=query)))
 
     def header_values(self, headers: Mapping[str, str]) -> dict[str, str]:
-        return {
-            name: MASK if name.lower() in self.headers else self.text(value) for name, value in headers.items()
-        }
+        return {name: MASK if name.lower() in self.headers else self.text(value) for name, value in headers.items()}
 
     def body(self, body: bytes) -> bytes:
         """The body with its secrets hidden; a JSON body is rewritten only where a secret path meets a value."""

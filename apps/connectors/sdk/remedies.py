@@ -37,7 +37,10 @@ NOT_ALLOWED = Remedy(
     code="connector.not_allowed",
     who=Who.CLIENT,
     title=_("The key lacks a right, or the company lacks a module or subscription."),
-    steps=(_("Open the rights of the key in the other system and add what is missing."), _("Then press Try again."),),
+    steps=(
+        _("Open the rights of the key in the other system and add what is missing."),
+        _("Then press Try again."),
+    ),
 )
 NOT_UNDERSTOOD = Remedy(
     code="connector.not_understood",

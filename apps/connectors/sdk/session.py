@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from apps.connectors.sdk import remedies
 from apps.connectors.sdk.declaration import Auth, Provider, RateLimit, Values
-from apps.connectors.sdk.failures import ConnectorError, Failure, Seen
+from apps.connectors.sdk.failures import ConnectorError, Failure, Remedy, Seen
 from apps.connectors.sdk.masking import Masker
 from apps.connectors.sdk.transport import NetworkError, Reply, Transport
 
@@ -217,7 +217,9 @@ class Session:
         data, readable = parse_json(reply.body)
         if 200 <= reply.status < 300 and readable:
             return Answer(status=reply.status, headers=reply.headers, body=reply.body, data=data)
-        raise self._refused(Seen(status=reply.status, headers=reply.headers, body=data, path=out.path), readable=readable)
+        raise self._refused(
+            Seen(status=reply.status, headers=reply.headers, body=data, path=out.path), readable=readable
+        )
 
     def _send(self, out: Prepared) -> Reply:
         url = self.provider.base_url(self.values) + out.path
@@ -283,7 +285,7 @@ def parse_json(body: bytes) -> tuple[Any, bool]:
         return body[:2000].decode("utf-8", "replace"), False
 
 
-def _general(status: int, *, readable: bool) -> tuple[Failure, remedies.Remedy]:
+def _general(status: int, *, readable: bool) -> tuple[Failure, Remedy]:
     if status == 429:
         return Failure.TRANSIENT, remedies.BUSY
     if status >= 500 or (status < 300 and not readable):

@@ -45,7 +45,6 @@ class Transport:
         self.allow_private = allow_private
         self.http = requests.Session()
         self.http.trust_env = False  # no proxies or .netrc from the machine's environment
-        self.http.verify = requests.certs.where()
 
     def full_url(self, url: str, params: list[tuple[str, str]]) -> str:
         # `*`, `(`, `)`, `,`, `>` and `:` stay literal, as vendors document them

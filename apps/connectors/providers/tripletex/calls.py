@@ -81,7 +81,9 @@ def everything(session: Session, path: str, params: Mapping[str, Any], count: in
     return [row for page in pages(session, path, params, count) for row in page]
 
 
-def by_id(session: Session, path: str, fields: str, params: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+def by_id(
+    session: Session, path: str, fields: str, params: Mapping[str, Any] | None = None
+) -> dict[str, dict[str, Any]]:
     """The rows of a list by id, read once per session: for references that came unexpanded."""
     kept: dict[str, dict[str, dict[str, Any]]] = session.memory.setdefault("by_id", {})
     if path not in kept:

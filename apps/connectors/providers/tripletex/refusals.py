@@ -21,14 +21,16 @@ KEY_IS_ID = Remedy(  # [F] the "Brukernøkkel-ID" in the list of keys is not usa
         _("In Tripletex make a new key under API access, copy the long text shown and enter it here."),
     ),
 )
-WRONG_ENVIRONMENT = Remedy(  # issue Tripletex/tripletex-api2#53, [Hosts]: keys of one environment do not work in the other
-    code="tripletex.wrong_environment",
-    who=Who.SUPPORT,
-    title=_("Tripletex does not know this Kontor's consumer token."),
-    steps=(
-        _("Production and test environment have keys of their own: check which one this Kontor is connected to."),
-        _("The operator compares the consumer token with the one that Tripletex issued."),
-    ),
+WRONG_ENVIRONMENT = (
+    Remedy(  # issue Tripletex/tripletex-api2#53, [Hosts]: keys of one environment do not work in the other
+        code="tripletex.wrong_environment",
+        who=Who.SUPPORT,
+        title=_("Tripletex does not know this Kontor's consumer token."),
+        steps=(
+            _("Production and test environment have keys of their own: check which one this Kontor is connected to."),
+            _("The operator compares the consumer token with the one that Tripletex issued."),
+        ),
+    )
 )
 BAD_KEY = Remedy(  # [Errors] `arg:employeeToken`, 401 code 3000
     code="tripletex.bad_key",
@@ -49,15 +51,17 @@ API_ADDON_MISSING = Remedy(  # [F] the customer needs the add-on "Integrasjoner"
         _("Then press Try again."),
     ),
 )
-ENTITLEMENT_MISSING = Remedy(  # [Errors] 403 code 9000: entitlement of the key or missing package, the body does not tell
-    code="tripletex.entitlement_missing",
-    who=Who.CLIENT,
-    title=_("The key may not read this in Tripletex."),
-    steps=(
-        _("In Tripletex open the key under API access and give it the right to read the ledger and its vouchers."),
-        _("The employee who owns the key needs the same right; some parts need a larger Tripletex package."),
-        _("Then press Try again."),
-    ),
+ENTITLEMENT_MISSING = (
+    Remedy(  # [Errors] 403 code 9000: entitlement of the key or missing package, the body does not tell
+        code="tripletex.entitlement_missing",
+        who=Who.CLIENT,
+        title=_("The key may not read this in Tripletex."),
+        steps=(
+            _("In Tripletex open the key under API access and give it the right to read the ledger and its vouchers."),
+            _("The employee who owns the key needs the same right; some parts need a larger Tripletex package."),
+            _("Then press Try again."),
+        ),
+    )
 )
 COMPANY_NOT_OPENED = Remedy(  # [Bureau mode] no grant, no row in the list; the vendor does not tell why
     code="tripletex.company_not_opened",
@@ -137,7 +141,8 @@ def error_codes(body: Any) -> tuple[str, ...]:
 def says_bureau_key(seen: Seen) -> bool:
     """The documented text, wherever in the error body it stands."""
     return isinstance(seen.body, dict) and any(
-        BUREAU_TEXT in str(value) for value in (seen.body.get("message"), seen.body.get("developerMessage"), _first(seen.body))
+        BUREAU_TEXT in str(value)
+        for value in (seen.body.get("message"), seen.body.get("developerMessage"), _first(seen.body))
     )
 
 
@@ -150,7 +155,9 @@ def _session(seen: Seen) -> bool:
 
 
 REFUSALS = (
-    Refusal(failure=Failure.SETUP, remedy=WRONG_ENVIRONMENT, statuses=(422,), codes=("arg:consumerToken", "consumerToken")),
+    Refusal(
+        failure=Failure.SETUP, remedy=WRONG_ENVIRONMENT, statuses=(422,), codes=("arg:consumerToken", "consumerToken")
+    ),
     Refusal(
         failure=Failure.RECONNECT,
         remedy=BAD_KEY,
@@ -159,9 +166,7 @@ REFUSALS = (
         field="api_key",
     ),
     # the wording for a bad key is unconfirmed: whatever else refuses to make a session is taken for one
-    Refusal(
-        failure=Failure.RECONNECT, remedy=BAD_KEY, statuses=(400, 401, 403), when=_session, field="api_key"
-    ),
+    Refusal(failure=Failure.RECONNECT, remedy=BAD_KEY, statuses=(400, 401, 403), when=_session, field="api_key"),
     Refusal(
         failure=Failure.SETUP,
         remedy=BUREAU_KEY_WITHOUT_ORGNR,
@@ -174,9 +179,7 @@ REFUSALS = (
     Refusal(failure=Failure.RECORD, remedy=NOT_FOUND, statuses=(404,), codes=("6000",)),
     Refusal(failure=Failure.RECORD, remedy=TOO_MANY, statuses=(422,), codes=("23000",)),
     Refusal(failure=Failure.RECORD, remedy=RECORD_REFUSED, statuses=(422,), codes=("18000",)),
-    Refusal(
-        failure=Failure.RECORD, remedy=RECORD_REFUSED, statuses=(409,), codes=("7000", "8000", "10000", "14000")
-    ),
+    Refusal(failure=Failure.RECORD, remedy=RECORD_REFUSED, statuses=(409,), codes=("7000", "8000", "10000", "14000")),
     Refusal(
         failure=Failure.UNKNOWN,
         remedy=REQUEST_REFUSED,
