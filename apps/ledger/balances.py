@@ -52,6 +52,7 @@ def recalculate_touched(client: Client, *, progress: Progress = lambda _done, _a
 
 @transaction.atomic
 def _chunk(client: Client) -> int:
+    _hold(client)
     ids = list(TouchedCell.objects.filter(client=client).order_by("pk").values_list("pk", flat=True)[:CHUNK])
     if not ids:
         return 0
@@ -62,7 +63,7 @@ def _chunk(client: Client) -> int:
             [client.pk, client.pk, last],
         )
         cursor.execute(_SUM.format(cells=_TOUCHED), [client.pk, client.pk, last])
-    TouchedCell.objects.filter(client=client, pk__lte=last).delete()
+    TouchedCell.objects.filter(pk__in=ids).delete()  # not `<= last`: another transaction may have added one since
     return len(ids)
 
 
@@ -71,6 +72,7 @@ def recalculate_all(client: Client, *, progress: Progress = lambda _done, _all: 
     years = list(FiscalYear.objects.filter(client=client).order_by("start"))
     for done, year in enumerate(years, start=1):
         with transaction.atomic():
+            _hold(client)
             Balance.objects.filter(client=client, fiscal_year=year).delete()
             with connection.cursor() as cursor:
                 cursor.execute(_SUM.format(cells="fiscal_year_id = %s"), [client.pk, year.pk])
@@ -78,6 +80,12 @@ def recalculate_all(client: Client, *, progress: Progress = lambda _done, _all: 
         progress(done, len(years))
     _stamp(client)
     return Balance.objects.filter(client=client).count()
+
+
+def _hold(client: Client) -> None:
+    """One recalculation of a client at a time: two would insert the same cell."""
+    LedgerState.objects.get_or_create(client=client)
+    LedgerState.objects.select_for_update().get(client=client)
 
 
 def _stamp(client: Client) -> None:

@@ -70,7 +70,7 @@ class Account(Record):
     vat_code: str | None = None
     vat_locked: bool | None = None
     active: bool = True
-    fiscal_year_start: date | None = None
+    fiscal_year_start: Day | None = None
     group: str | None = None
     requires: tuple[str, ...] = ()
 
@@ -104,7 +104,7 @@ class Posting(Record):
     """
 
     row: int
-    date: date
+    date: Day
     account: str
     amount: Decimal
     period: int | None = None
@@ -120,7 +120,7 @@ class Posting(Record):
     text: str = ""
     quantity: Decimal | None = None
     party: str | None = None
-    due_date: date | None = None
+    due_date: Day | None = None
     system_made: bool = False
 
 
@@ -128,12 +128,12 @@ class Posting(Record):
 class Voucher(Record):
     """One voucher with all its postings; it is whole, or it is not on a page. `date` is the accounting date."""
 
-    date: date
+    date: Day
     postings: tuple[Posting, ...]
     number: str = ""
     series: str = ""
-    document_date: date | None = None
-    fiscal_year_start: date | None = None
+    document_date: Day | None = None
+    fiscal_year_start: Day | None = None
     period: int | None = None
     kind: VoucherKind = VoucherKind.ORDINARY
     counts: Counts = Counts.POSTED
