@@ -6,6 +6,7 @@ Settings are loaded below, after the environment is set: nothing of the develope
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -67,6 +68,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if specs.FOLDER_VARIABLE not in os.environ:
         os.environ[specs.FOLDER_VARIABLE] = tempfile.mkdtemp(prefix="kontor-specs-")
         config.stash[_OWN_COUNTS] = Path(os.environ[specs.FOLDER_VARIABLE])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _OWN_COUNTS in config.stash:
+        shutil.rmtree(config.stash[_OWN_COUNTS], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
