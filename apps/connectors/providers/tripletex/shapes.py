@@ -286,7 +286,7 @@ def vat_code(row: Json) -> str | None:
 
 def code(value: Any) -> str:
     """A number or id as text, without decimals (`1920.0`)."""
-    if isinstance(value, Decimal | float) and value == int(value):
+    if isinstance(value, Decimal) and value == int(value):
         return str(int(value))
     return str(value).strip()
 
