@@ -96,7 +96,7 @@ def after(
         if name not in faults or not struck(store, company, name, faults[name], request.path):
             continue
         if name == "slow":
-            answer.delay = float(faults[name].get("seconds", 2))
+            answer.delay = faults[name].get("seconds", 2)
         elif name == "cut":
             answer.cut_after = len(answer.body) // 2
         else:

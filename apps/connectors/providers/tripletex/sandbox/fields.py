@@ -63,6 +63,9 @@ def _parse(model: str, text: str, at: int) -> tuple[Plan, int]:
         if at >= len(text) or text[at] == ")":
             break
         at += 1
+    order = MODELS.get(model, {})  # the answer keeps the model's order, not the filter's (list_ledger_account_1920)
+    plan.props = {name: order[name] for name in order if name in plan.props}
+    plan.template = {name: plan.template[name] for name in plan.props}
     return plan, at
 
 

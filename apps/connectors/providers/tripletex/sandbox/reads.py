@@ -269,10 +269,8 @@ def is_hidden(path: str, rights: Sequence[str], faults: dict[str, Any]) -> bool:
         return True
     for right in rights:
         for start in HIDES.get(right, ()):
-            if (
-                path == start
-                or (path.startswith((start + "/", start + "ByDate"))
-                and not path.startswith("/ledger/voucherType"))
+            if path == start or (
+                path.startswith((start + "/", start + "ByDate")) and not path.startswith("/ledger/voucherType")
             ):
                 return True
     return False

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from apps.connectors.providers.tripletex.sandbox import static
+from apps.connectors.providers.tripletex.sandbox.answers import MARK
 from apps.connectors.sdk.sandbox import Books, Row
 from apps.records.enums import Counts, TaxRole, VoucherKind
 from apps.records.ledger import Account, Posting, Voucher
@@ -245,7 +246,7 @@ class Maker:
         if posting.due_date:
             row["termOfPayment"] = posting.due_date.isoformat()
         if posting.quantity is not None:
-            row["quantityAmount1"] = float(posting.quantity)
+            row["quantityAmount1"] = MARK + format(posting.quantity, "f")
         return row
 
     def account_id(self, number: str) -> int:

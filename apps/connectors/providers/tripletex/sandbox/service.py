@@ -165,7 +165,7 @@ class TripletexSandbox:
     def _rate(self, token: str) -> tuple[dict[str, str], bool]:
         """The three headers of the key's window, and whether the window is used up."""
         told = self.store.setting("rate_limit") or {}
-        limit, seconds = int(told.get("limit", RATE_SHOWN)), float(told.get("seconds", RATE_SECONDS))
+        limit, seconds = int(told.get("limit", RATE_SHOWN)), int(told.get("seconds", RATE_SECONDS))
         with self._lock:
             start, used = self._windows.get(token, (0.0, 0))
             if time.monotonic() - start >= seconds:
