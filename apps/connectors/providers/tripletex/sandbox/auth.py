@@ -143,11 +143,21 @@ def create_session(store: Store, request: Request) -> Answer:
 def _check_tokens(store: Store, given: Mapping[str, Any]) -> None:
     for name, what, known in (
         ("consumerToken", "consumer", given["consumerToken"] in store.setting("consumers", [CONSUMER])),
-        ("employeeToken", "employee", store.get("", "key", str(given["employeeToken"])) is not None),
+        ("employeeToken", "employee", is_live(store, str(given["employeeToken"]))),
     ):
         if not known:
             text = f"The {what} token is invalid or does not exist."
             raise answers.invalid(answers.field_message(f"arg:{name}", text, f"arg:{name}"), developer=None)
+
+
+def is_live(store: Store, token: str) -> bool:
+    key = store.get("", "key", token)
+    return key is not None and not is_deleted(store, key)
+
+
+def is_deleted(store: Store, key: Mapping[str, Any]) -> bool:
+    """A company that withdrew its access has deleted its own key."""
+    return key["kind"] == "single" and "withdrawn" in store.faults(key["owner"])
 
 
 def new_token(id: int) -> str:
@@ -174,6 +184,8 @@ def identify(store: Store, request: Request, path: str) -> Caller:
         raise answers.unauthorized()
     owner = store.get("", "company", key["owner"])
     if owner is None:
+        raise answers.unauthorized()
+    if is_deleted(store, key):
         raise answers.unauthorized()
     own = user in ("", "0") or user == str(owner["id"])
     if own:

@@ -49,6 +49,7 @@ class Company:
     posting_days: list[str] = field(default_factory=list)
     every: list[Obj] = field(default_factory=list)  # booked vouchers, what faults hide too
     hidden_accounts: set[int] = field(default_factory=set)
+    today: str = ""
 
     @property
     def id(self) -> int:
@@ -107,6 +108,9 @@ def _fixed(company: Company) -> None:
         "organizationNumber": doc["organizationNumber"],
     }
     company.objects["Company"] = {doc["id"]: own | start | {"accountantOrSimilar": bool(doc.get("bureau"))}}
+    first = id_of("employee", doc["block"], 0)
+    people = {"firstName": "Ola", "lastName": "Nordmann", "displayName": "Ola Nordmann", "companyId": doc["id"]}
+    company.objects["Employee"] = {id: {"id": id} | people for id in (first, first + 1)}
     company.objects["VatType"] = static.VAT_TYPES
     company.objects["Currency"] = static.CURRENCIES
     company.objects["Country"] = static.COUNTRIES

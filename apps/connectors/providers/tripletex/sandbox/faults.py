@@ -9,7 +9,7 @@ Books (`BOOKS`): `external_ids` (the story's vouchers) or `count` (drop_voucher 
 (hide_account, one_cent), `from` ("YYYY-MM", one_cent), `row` (drop_line). What is not named is chosen: the same
 way every time, in the last 60 days of the books, and so that balances show it.
 
-Access (`ACCESS`): no settings.
+Access (`ACCESS`): no settings. `withdrawn` deletes a single company's own key (422 at log-in, 401 after).
 """
 
 from collections.abc import Mapping
@@ -134,7 +134,7 @@ def _last(company: Company) -> date:
     days = [row["date"] for row in company.every]
     if not days:
         raise ValueError("the company has no booked vouchers")
-    return date.fromisoformat(max(days))
+    return date.fromisoformat(max([day for day in days if day <= company.today] or days))
 
 
 def _recent(company: Company) -> list[Obj]:

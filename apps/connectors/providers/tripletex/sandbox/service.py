@@ -59,7 +59,9 @@ class TripletexSandbox:
             if doc is None:
                 raise ValueError(f"no company {company!r}")
             if settings is not None and name in faults.BOOKS:
-                settings = faults.resolve(name, settings, self.company(doc))
+                books = self.company(doc)
+                books.today = auth.now(self.store).date().isoformat()
+                settings = faults.resolve(name, settings, books)
             self.store.set_fault(company, name, settings)
 
     def company(self, doc: dict[str, Any]) -> Company:
