@@ -108,9 +108,9 @@ def _fixed(company: Company) -> None:
         "organizationNumber": doc["organizationNumber"],
     }
     company.objects["Company"] = {doc["id"]: own | start | {"accountantOrSimilar": bool(doc.get("bureau"))}}
-    first = id_of("employee", doc["block"], 0)
+    employee = id_of("employee", doc["block"], 0)
     people = {"firstName": "Ola", "lastName": "Nordmann", "displayName": "Ola Nordmann", "companyId": doc["id"]}
-    company.objects["Employee"] = {id: {"id": id} | people for id in (first, first + 1)}
+    company.objects["Employee"] = {id: {"id": id} | people for id in (employee, employee + 1)}
     company.objects["VatType"] = static.VAT_TYPES
     company.objects["Currency"] = static.CURRENCIES
     company.objects["Country"] = static.COUNTRIES
