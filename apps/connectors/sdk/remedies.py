@@ -75,6 +75,12 @@ OPERATOR_FIELD = Remedy(
 PLACEHOLDER = Remedy(
     code="connector.placeholder",
     who=Who.BUREAU,
-    title=_("A placeholder could not be filled in."),
+    title=_("{placeholder} in the field {field} cannot be filled in for {client}."),
     steps=(_("Fill in the client's own data, or correct the placeholder in the connector."),),
+)
+NOT_INSTALLED = Remedy(
+    code="connector.not_installed",
+    who=Who.SUPPORT,
+    title=_("This Kontor does not have the system that the connector is for."),
+    steps=(_("The operator installs its package again and restarts Kontor."),),
 )

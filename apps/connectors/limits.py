@@ -1,0 +1,154 @@
+"""Vendors' limits, shared by everything that uses the same key: one row per key, changed by compare-and-set.
+
+A row says how many calls are left until `resets_at`. A published limit (`count` per `seconds`) opens a new window when
+the last one has ended. A learnt limit has a row only while the vendor says that little is left, or answered 429. What
+is taken off a row counts calls under way too, so a row is only ever lowered while its window lasts.
+`RateLimit.concurrency` is not kept here: how many runs use a key at once is the engine's affair.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from django.utils.crypto import salted_hmac
+
+from apps.connectors.models import RateBucket
+from apps.connectors.sdk.declaration import Auth, FieldScope, LimitScope, Provider, RateLimit, Values
+
+LOW = 25  # with more calls left than this nothing is written: processes cannot use them up unseen between two answers
+WHOLE_SECONDS = 1.0  # vendors cut the seconds left to whole ones
+SAME_WINDOW = 2.0  # seconds by which two answers may disagree about the end of one window
+UNTOLD = 5.0  # seconds to stay away after a 429 that does not say how long
+SHORTEST = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    remaining: int
+    resets_at: float
+
+
+class Buckets(Protocol):
+    """Rows by key. `swap` puts `new` in the place of `old` and tells whether `old` was still there."""
+
+    def read(self, key: str) -> Left | None: ...
+    def swap(self, key: str, old: Left | None, new: Left) -> bool: ...
+
+
+class DatabaseBuckets:
+    def read(self, key: str) -> Left | None:
+        row = RateBucket.objects.filter(pk=key).values_list("remaining", "resets_at").first()
+        return None if row is None else Left(*row)
+
+    def swap(self, key: str, old: Left | None, new: Left) -> bool:
+        if old is None:
+            row = RateBucket(key=key, remaining=new.remaining, resets_at=new.resets_at)
+            RateBucket.objects.bulk_create([row], ignore_conflicts=True)
+            return self.read(key) == new
+        same = RateBucket.objects.filter(pk=key, remaining=old.remaining, resets_at=old.resets_at)
+        return same.update(remaining=new.remaining, resets_at=new.resets_at) == 1
+
+
+@dataclass
+class MemoryBuckets:
+    """For one process without a database."""
+
+    rows: dict[str, Left] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def read(self, key: str) -> Left | None:
+        return self.rows.get(key)
+
+    def swap(self, key: str, old: Left | None, new: Left) -> bool:
+        with self.lock:
+            if self.rows.get(key) != old:
+                return False
+            self.rows[key] = new
+            return True
+
+
+@dataclass
+class SharedLimiter:
+    """The limiter of one session; `prefixes` has the start of the key for each scope."""
+
+    prefixes: Mapping[LimitScope, str]
+    buckets: Buckets = field(default_factory=DatabaseBuckets)
+    now: Callable[[], float] = time.time
+
+    def wait_for(self, limits: tuple[RateLimit, ...]) -> float:
+        """Take one call off every limit. Seconds to wait first, after which it must be asked again; 0: go."""
+        return max((self._take(self._key(index, limit), limit) for index, limit in enumerate(limits)), default=0.0)
+
+    def learn(self, limits: tuple[RateLimit, ...], headers: Mapping[str, str], status: int) -> None:
+        for index, limit in enumerate(limits):
+            reset = _number(headers.get(limit.reset_header or ""))
+            if status == 429:
+                told = reset if reset is not None else _number(headers.get("retry-after"))
+                self._lower(self._key(index, limit), 0, UNTOLD if told is None else told + WHOLE_SECONDS)
+                continue
+            remaining = _number(headers.get(limit.remaining_header or ""))
+            if remaining is not None and reset is not None and remaining <= LOW:
+                self._lower(self._key(index, limit), int(remaining), reset + WHOLE_SECONDS)
+
+    def _key(self, index: int, limit: RateLimit) -> str:
+        return f"{self.prefixes[limit.scope]}:{index}"
+
+    def _take(self, key: str, limit: RateLimit) -> float:
+        while True:
+            now = self.now()
+            held = self.buckets.read(key)
+            if held is not None and held.resets_at > now:
+                if held.remaining <= 0:
+                    return max(held.resets_at - now, SHORTEST)
+                new = Left(held.remaining - 1, held.resets_at)
+            elif limit.count is not None and limit.seconds is not None:
+                new = Left(limit.count - 1, now + limit.seconds)
+            else:
+                return 0.0
+            if self.buckets.swap(key, held, new):
+                return 0.0
+
+    def _lower(self, key: str, remaining: int, seconds: float) -> None:
+        while True:
+            now = self.now()
+            held = self.buckets.read(key)
+            new = Left(remaining, now + seconds)
+            if held is not None and held.resets_at > now:
+                if new.resets_at < held.resets_at - SAME_WINDOW:
+                    return  # an answer of the window before
+                if new.resets_at <= held.resets_at + SAME_WINDOW:
+                    new = Left(min(held.remaining, remaining), max(held.resets_at, new.resets_at))
+            if new == held or self.buckets.swap(key, held, new):
+                return
+
+
+def limiter(
+    provider: Provider, auth: Auth, values: Values, *, override: str | None = None, buckets: Buckets | None = None
+) -> SharedLimiter:
+    """The limiter for these values: same key, same rows, whoever asks. The rows do not tell the key."""
+    operator = [values.get(spec.name, "") for spec in auth.fields if spec.scope is FieldScope.OPERATOR]
+    secret = [values.get(spec.name, "") for spec in auth.fields if spec.secret]
+    company = [values.get(name, "") for name in provider.identity_fields]
+    who = {
+        LimitScope.APPLICATION: operator,
+        LimitScope.CREDENTIAL: operator + secret,
+        LimitScope.COMPANY: operator + secret + company,
+    }
+    # an address of the operator's choice is another vendor, with limits of its own
+    prefixes = {
+        scope: f"{provider.slug}:{scope.value}:{_digest([override or '', *parts])}" for scope, parts in who.items()
+    }
+    return SharedLimiter(prefixes, buckets or DatabaseBuckets())
+
+
+def _digest(parts: list[str]) -> str:
+    return salted_hmac("kontor.limits", "\n".join(parts), algorithm="sha256").hexdigest()[:40]
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else max(0.0, float(text))
+    except ValueError:
+        return None

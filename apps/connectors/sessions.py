@@ -1,0 +1,88 @@
+"""Opens sessions on connections: the one place where credentials are decrypted and put to use."""
+
+from collections.abc import Collection, Mapping
+from typing import cast
+
+from apps.clients.models import Client
+from apps.connectors import environment, registry
+from apps.connectors.exchanges import ExchangeRecorder
+from apps.connectors.limits import limiter
+from apps.connectors.models import Connection, Connector, ConnectorSecret
+from apps.connectors.sdk import remedies
+from apps.connectors.sdk.declaration import Auth, Provider
+from apps.connectors.sdk.failures import ConnectorError, Failure
+from apps.connectors.sdk.session import NoVault, Session, Vault
+from apps.connectors.values import ready_values
+from apps.connectors.vault import ConnectorVault
+from apps.core.scope import system_scope
+
+
+def open_session(connection: Connection, *, run_id: int | None = None) -> Session:
+    """A session on the connection's company. Raises ConnectorError (SETUP) before anything is sent.
+
+    Not to be opened or used inside a transaction: each call's exchange and the vault are committed as they come.
+    """
+    connector = connection.connector
+    provider, auth = declared(connector.provider, connector.auth)
+    session = candidate_session(
+        provider=provider,
+        auth=auth,
+        given={**connector.values, **secrets_of(connector)},
+        client=connection.client,
+        recorder=ExchangeRecorder(
+            organisation_id=connector.organisation_id, connection_id=connection.pk, run_id=run_id
+        ),
+        vault=ConnectorVault(connector.pk),
+    )
+
+    def keep(key: str | None) -> None:
+        connection.company_key = key or ""
+        with system_scope("the connection of this session; also from threads that have no scope"):
+            Connection.objects.filter(pk=connection.pk).update(company_key=connection.company_key)
+
+    session.company_key = connection.company_key or None
+    session.keep_company_key = keep
+    return session
+
+
+def candidate_session(
+    *,
+    provider: Provider,
+    auth: Auth,
+    given: Mapping[str, str],
+    client: Client | None,
+    recorder: ExchangeRecorder,
+    vault: Vault | None = None,
+    without: Collection[str] = (),
+) -> Session:
+    """A session with values that may not be stored yet; what the vendor issues stays in the session's own vault."""
+    values = ready_values(provider, auth, given, client=client, without=without)
+    session = Session(
+        provider=provider,
+        auth=auth,
+        values=values,
+        transport=environment.transport(provider),
+        vault=vault or NoVault(),
+        limiter=limiter(provider, auth, values, override=environment.base_url(provider.slug)),
+        record=recorder,
+    )
+    session.memory["recorder"] = recorder
+    return session
+
+
+def recorder_of(session: Session) -> ExchangeRecorder:
+    return cast("ExchangeRecorder", session.memory["recorder"])
+
+
+def declared(slug: str, auth: str | None) -> tuple[Provider, Auth]:
+    """The declarations. Raises ConnectorError (SETUP) where this Kontor no longer has them."""
+    try:
+        provider = registry.provider(slug)
+        return provider, provider.auth_named(auth)
+    except (KeyError, ValueError) as error:
+        raise ConnectorError(Failure.SETUP, remedies.NOT_INSTALLED, detail=str(error), sent=False) from error
+
+
+def secrets_of(connector: Connector) -> dict[str, str]:
+    held = ConnectorSecret.objects.filter(pk=connector.pk).first()
+    return {} if held is None else held.entered()
