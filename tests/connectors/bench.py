@@ -1,5 +1,8 @@
-"""What the contract suite needs of a provider (`tests/connectors/providers/<slug>/harness.py`: HARNESS), and the
-bench it runs on: the provider's own sandbox behind real HTTP, with a place to put other answers into its mouth."""
+"""What the contract suite needs of a provider, and the bench it runs on.
+
+`tests/connectors/providers/<slug>/harness.py` exports HARNESS. The bench is the provider's own sandbox behind real
+HTTP, with a place to put other answers into its mouth.
+"""
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping

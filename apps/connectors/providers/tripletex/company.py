@@ -86,7 +86,7 @@ def _own(session: Session) -> Identity:
         # a bureau's key may ask nothing of its own company, and has clients [Bureau mode]
         if error.failure is Failure.PERMISSION and "clients" not in session.memory and clients(session):
             raise _setup(refusals.BUREAU_KEY_WITHOUT_ORGNR, {}) from error
-        if error.remedy is refusals.NOT_FOUND and short.get("name"):
+        if error.facts.get("status") == "404" and short.get("name"):
             return shapes.identity(short)
         raise
 
@@ -106,7 +106,7 @@ def _as_client(session: Session) -> Identity:
     try:
         row = _company(session, client)
     except ConnectorError as error:
-        if error.remedy not in (refusals.ENTITLEMENT_MISSING, refusals.NOT_FOUND):
+        if error.remedy is refusals.API_ADDON_MISSING or error.facts.get("status") not in ("403", "404"):
             raise
         client = session.resolved_company() or ""
         row = {}

@@ -122,6 +122,7 @@ PROVIDER = Provider(
     identity_fields=("org_nr",),
     verify=verify,
     resolve=resolve,
+    company_lost=(401, 403),
     discover=discover,
     resources={
         Resource.COMPANY: Endpoint(read=read_company),

@@ -84,13 +84,14 @@ def read_vouchers(session: Session, *, query: Query, resume: str | None, digests
             if error.remedy is refusals.TOO_MANY and (half := part.halved()) is not None:
                 part = half
                 continue
-            if part.of == UNPOSTED and error.remedy in (refusals.ENTITLEMENT_MISSING, refusals.NOT_FOUND):
+            if part.of == UNPOSTED and error.facts.get("status") in ("403", "404"):
                 yield Page(last=True, warnings=(_("Unposted vouchers could not be read: the key may not."),))
                 return
             raise
         ended = count < PAGE
         part = part.following(window) if ended else replace(part, at=part.at + count)
-        yield replace(page, resume=str(part) if part else None, last=part is None)
+        behind = 1.0 if part is None else _share(part, window)
+        yield replace(page, resume=str(part) if part else None, last=part is None, share=behind)
 
 
 def get_vouchers(session: Session, ids: Iterable[str]) -> Iterator[Record | Gone]:
@@ -213,6 +214,13 @@ def _looked_up(session: Session, path: str, needed: tuple[str, ...], given: dict
 
 def _hidden(detail: str) -> ConnectorError:
     return ConnectorError(Failure.PERMISSION, refusals.ENTITLEMENT_MISSING, detail=detail)
+
+
+def _share(part: Part, window: Window) -> float:
+    """How much of the window lies before the part; the unposted ones come after all of it."""
+    if part.of == UNPOSTED:
+        return 0.99
+    return (part.start - window.start).days / ((window.end - window.start).days + 1)
 
 
 def _first(window: Window) -> Part:

@@ -21,7 +21,8 @@ ACCOUNTS = (
 
 def voucher(name: str, day: date, *lines: tuple[str, str], draft: bool = False, reverses: str | None = None) -> Voucher:
     postings = tuple(
-        Posting(row=n, date=day, account=account, amount=Decimal(amount)) for n, (account, amount) in enumerate(lines, 1)
+        Posting(row=n, date=day, account=account, amount=Decimal(amount))
+        for n, (account, amount) in enumerate(lines, 1)
     )
     counts = Counts.PROVISIONAL if draft else Counts.POSTED
     return Voucher(external_id=name, date=day, postings=postings, text=name, counts=counts, reverses=reverses)

@@ -15,5 +15,7 @@ def bench() -> Iterator[Bench]:
         yield made
         if specs_folder() is not None:
             for exchange in made.exchanges:
-                if exchange.status is not None and exchange.headers.get("content-type", "").startswith("application/json"):
+                if exchange.status is not None and exchange.headers.get("content-type", "").startswith(
+                    "application/json"
+                ):
                     check(exchange)

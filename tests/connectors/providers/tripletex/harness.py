@@ -33,7 +33,9 @@ def error(status: int, code: int, message: str = "x", fields: tuple[str, ...] = 
     return Answer(status=status, headers=headers, body=json.dumps(body).encode())
 
 
-HTML = Answer(status=500, headers={"Content-Type": "text/html"}, body=b"<html><h1>Feilsituasjon - Tripletex</h1></html>")
+HTML = Answer(
+    status=500, headers={"Content-Type": "text/html"}, body=b"<html><h1>Feilsituasjon - Tripletex</h1></html>"
+)
 
 HARNESS = Harness(
     slug="tripletex",
@@ -80,10 +82,11 @@ HARNESS = Harness(
             failure=Failure.TRANSIENT,
             code="connector.vendor_fault",
         ),
-        Refused(name="no list", answer=Answer(status=200, body=b"{}"), failure=Failure.TRANSIENT, code="connector.bad_page"),
+        Refused(
+            name="no list", answer=Answer(status=200, body=b"{}"), failure=Failure.TRANSIENT, code="connector.bad_page"
+        ),
     ),
     drop_line=lambda sandbox: sandbox.fault("main", "drop_line", {"external_id": "sale"}),
     canaries=(BUREAU, CONSUMER),
     issued=lambda vault: str((vault.get("session") or {})["token"]),
 )
-

@@ -42,7 +42,11 @@ def check(exchange: Exchange) -> None:
     for name, value in given.items():
         assert name in known, f"{path}: no parameter {name}"
         check_text(known[name], value)
-    assert not [name for name, spec in known.items() if spec.get("required") and name not in given and "default" not in spec["schema"]]
+    assert not [
+        name
+        for name, spec in known.items()
+        if spec.get("required") and name not in given and "default" not in spec["schema"]
+    ]
     if exchange.request_body:
         check_value(content(operation["requestBody"]), json.loads(exchange.request_body), f"{path} body")
     count_request()

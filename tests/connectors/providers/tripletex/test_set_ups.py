@@ -30,7 +30,6 @@ def company_id(bench: Bench, company: str) -> str:
     return str(found["id"])
 
 
-
 @pytest.mark.parametrize("written", [MAIN_NR, "987 463 104", "NO987463104MVA", "no 987.463.104 mva"])
 def test_a_bureau_key_finds_the_client_by_its_organisation_number(bench: Bench, written: str) -> None:
     kept: list[str | None] = []
@@ -38,7 +37,11 @@ def test_a_bureau_key_finds_the_client_by_its_organisation_number(bench: Bench, 
 
     found = bench.provider.verify(session)
 
-    assert (found.company_id, found.name, found.organisation_number) == (company_id(bench, "main"), "Fjordglimt AS", MAIN_NR)
+    assert (found.company_id, found.name, found.organisation_number) == (
+        company_id(bench, "main"),
+        "Fjordglimt AS",
+        MAIN_NR,
+    )
     assert (found.country, kept) == ("NO", [company_id(bench, "main")])
 
 
