@@ -177,10 +177,12 @@ class Session:
         return self.company_key
 
     def forget_company(self) -> None:
-        """The vendor no longer knows the resolved company: look it up again when next needed."""
+        """The vendor no longer knows the resolved company: look it up again when next needed.
+
+        What the connection keeps stays until another is found, so that it is known to have been open once.
+        """
         self.former_company = self.company_key or self.former_company
         self.company_key = None
-        self.keep_company_key(None)
 
     def _company_found_again(self, error: ConnectorError) -> bool:
         """Resolve a company known from an earlier session again, once, after a refusal that may mean it is lost."""

@@ -130,7 +130,11 @@ def test_a_client_resolved_before_and_gone_from_the_list_was_withdrawn(bench: Be
     bench.sandbox.store.set("refused_status", status)
     bench.sandbox.fault("main", "withdrawn", {})
 
-    assert told(bench, GOOD, company_key=known) == ("tripletex.access_withdrawn", "org_nr", Failure.RECONNECT)
+    kept: list[str | None] = []
+    withdrawn = told(bench, GOOD, company_key=known, keep_company_key=kept.append)
+
+    assert withdrawn == ("tripletex.access_withdrawn", "org_nr", Failure.RECONNECT)
+    assert kept == []  # the next night still knows that it was open once
     reading = refusal(lambda: list(bench.read(Resource.ACCOUNTS, session=bench.session(company_key=known))))
     assert reading.remedy.code == "tripletex.access_withdrawn"
 
