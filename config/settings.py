@@ -55,6 +55,10 @@ KONTOR_WORKERS = max(1, env.int("KONTOR_WORKERS", default=2))
 KONTOR_WORKERS_INTERACTIVE = max(1, env.int("KONTOR_WORKERS_INTERACTIVE", default=KONTOR_WORKERS))
 # django-q2 cuts a task after this long: two slices' time, so that a slice in its last call is not cut.
 KONTOR_TASK_SECONDS = env.int("KONTOR_TASK_SECONDS", default=120)
+# After a vendor's passing failure a run waits this long, then twice as long each time.
+KONTOR_RETRY_SECONDS = env.float("KONTOR_RETRY_SECONDS", default=5.0)
+# How often `work` looks at the timetable and for runs that were left behind.
+KONTOR_TICK_SECONDS = env.float("KONTOR_TICK_SECONDS", default=2.0)
 # How long an idle worker waits before it asks the queue again.
 KONTOR_POLL_SECONDS = env.float("KONTOR_POLL_SECONDS", default=0.3)
 # Python packages with providers of others.

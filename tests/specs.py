@@ -14,7 +14,7 @@ FOLDER_VARIABLE = "KONTOR_SPEC_COUNTS"
 
 def specs_folder() -> Path | None:
     """The folder with the vendors' specifications, or None where this machine has none: then skip what needs it."""
-    named = os.environ.get("KONTOR_SPECS")
+    named = os.environ.get("KONTOR_VENDOR_SPECS")
     folder = Path(named) if named else ROOT.parent / "shared" / "vendors"
     return folder if folder.is_dir() else None
 

@@ -37,6 +37,9 @@ def current_scope() -> Scope | None:
 def organisation_scope(organisations: Collection[int], reason: str = "") -> Iterator[None]:
     """Only these organisations are seen inside; never more than an enclosing narrower scope allows."""
     wanted = frozenset(organisations)
+    outer = _current.get()
+    if outer is not None and outer.organisations is not None:
+        wanted &= outer.organisations
     token = _current.set(Scope(wanted, reason))
     try:
         yield
@@ -79,4 +82,3 @@ class TenantModel(models.Model):
 
     class Meta:
         abstract = True
-        base_manager_name = None

@@ -46,7 +46,7 @@ class Page:
 
     `key` names the page for its digest; `unchanged` means that the vendor confirmed the digest and sent no records.
     `resume` continues after this page; None on a page that is not the last: the vendor's pages shift, start again.
-    `last` is set only when the vendor said so.
+    `last` is set only when the vendor said so. `share`: how much of what was asked for lies behind, 0 to 1.
     """
 
     records: tuple[Record, ...] = ()
@@ -58,6 +58,7 @@ class Page:
     vendor_count: int | None = None
     last: bool = False
     watermark: str | None = None
+    share: float | None = None
     warnings: tuple[str, ...] = field(default=())
 
 

@@ -46,6 +46,9 @@ class Transport:
         self.http = requests.Session()
         self.http.trust_env = False  # no proxies or .netrc from the machine's environment
 
+    def close(self) -> None:
+        self.http.close()
+
     def full_url(self, url: str, params: list[tuple[str, str]]) -> str:
         # `*`, `(`, `)`, `,`, `>` and `:` stay literal, as vendors document them
         return url + ("?" + urlencode(params, safe="*(),:>") if params else "")

@@ -161,7 +161,7 @@ def moved(books: Books, edits: Iterable[Edit], last_reading: date) -> dict[str, 
     """How many vouchers of the company a night must report as moved, by the rule of LEDGER 4.
 
     A voucher counts once, as the first of: deleted (or void), moved (other date), back-dated (first seen, dated in an
-    earlier month than the last reading, or in a closed period), changed. A draft that is booked was seen: changed.
+    earlier month than the last reading, or in a closed period), changed. A draft that is booked enters the books then.
     A voucher that is only reversed keeps its lines and is not counted.
     """
     before = {voucher.external_id: voucher for voucher in books.vouchers}
@@ -180,7 +180,7 @@ def _kind(before: Mapping[str, Voucher], edit: Edit, last_reading: date, locked:
     day = edit.voucher.date if edit.voucher else edit.day
     if edit.action == "delete":
         yield "deleted"
-    elif old is not None:
+    elif old is not None and old.counts is Counts.POSTED:
         if day != old.date:
             yield "moved"
         elif edit.voucher is not None and edit.voucher != old:

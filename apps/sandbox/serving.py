@@ -1,0 +1,107 @@
+"""The sandboxes of all providers over one file each, filled from the stories and served by a process of their own."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import requests
+from django.conf import settings
+
+from apps.connectors import environment
+from apps.connectors.registry import all_providers
+from apps.connectors.sdk.sandbox import Edit, Sandbox
+from apps.records.json import to_json
+from apps.sandbox.store import Store
+from apps.sandbox.story import STORIES, Story, load_story
+
+START_SECONDS = 20
+
+
+def stories(today: date) -> list[Story]:
+    """Every story, in the order of their file names."""
+    return [load_story(path, today) for path in sorted(STORIES.glob("*.toml"))]
+
+
+def open_sandboxes(folder: Path, slugs: Iterable[str]) -> dict[str, Sandbox]:
+    """The sandboxes of these providers; each has its own file in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found: dict[str, Sandbox] = {}
+    for slug in slugs:
+        module = importlib.import_module(_package(slug) + ".sandbox")
+        found[slug] = module.make_sandbox(Store(folder / f"{slug}.sqlite3"))
+    return found
+
+
+def _package(slug: str) -> str:
+    """The provider's package."""
+    package = all_providers()[slug].verify.__module__
+    return package.rsplit(".", 1)[0]
+
+
+def seed(sandboxes: Mapping[str, Sandbox], told: Iterable[Story]) -> None:
+    for story in told:
+        for company in story.companies:
+            if company.provider in sandboxes:
+                sandboxes[company.provider].seed(company.books, company.access)
+
+
+class SandboxProcess:
+    """The served sandboxes, as another program sees them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.base_url = ""
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start `manage.py sandbox` on a free port. Raises RuntimeError when it does not come up."""
+        manage = str(Path(settings.BASE_DIR) / "manage.py")
+        command = [sys.executable, manage, "sandbox", "--folder", str(self.folder), "--port", "0", "--json"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own program
+        assert self._process.stdout is not None  # noqa: S101 - asked for above
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the sandbox did not start")
+        self.base_url = json.loads(line)["base_url"]
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                requests.get(self.base_url, timeout=2)
+                return
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        raise RuntimeError(f"the sandbox does not answer at {self.base_url}")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+
+    def edit(self, slug: str, company: str, change: Edit) -> None:
+        self._control(slug, f"{company}/edit", to_json(change))
+
+    def fault(self, slug: str, company: str, switch: str) -> None:
+        self._control(slug, f"{company}/fault", {"switch": switch, "settings": {}})
+
+    def _control(self, slug: str, path: str, given: Mapping[str, Any]) -> None:
+        answer = requests.post(f"{self.base_url}/__sandbox__/{slug}/{path}", json=given, timeout=60)
+        if answer.status_code != 200:  # noqa: PLR2004 - HTTP
+            raise RuntimeError(f"sandbox {slug}, {path}: {answer.text}")
+
+
+def point_providers(base_url: str, told: Iterable[Story]) -> None:
+    """Make this process, and those it starts, use the sandboxes: the operator's settings of the stories' providers."""
+    host = base_url.split("//", 1)[1]
+    os.environ[environment.PRIVATE_HOSTS] = host
+    for story in told:
+        for slug, fields in story.operator.items():
+            os.environ[environment.variable(slug, "BASE_URL")] = f"{base_url}/{slug}"
+            for name, value in fields.items():
+                os.environ[environment.variable(slug, name)] = value

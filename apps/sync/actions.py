@@ -1,0 +1,123 @@
+"""Starting runs: by hand, by the night, and recalculations. One live run per feed: a second start joins the first."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from apps.audit.actions import note
+from apps.clients.models import Client
+from apps.flows.models import Feed
+from apps.ledger.models import FiscalYear
+from apps.sync.claims import enqueue
+from apps.sync.enums import LIVE, Lane, RunKind, Stage
+from apps.sync.models import Run
+
+
+def start_sync(
+    *,
+    client: Client,
+    actor: Any,
+    days: int | None = None,
+    window_from: date | None = None,
+    window_to: date | None = None,
+    this_year: bool = False,
+) -> list[Run]:
+    """Synchronize all of the client's feeds; returns the run of each, new or already under way.
+
+    Without dates: the usual window. `this_year`: from the start of the fiscal year that today lies in.
+    """
+    today = timezone.now().astimezone(client.zone).date()
+    if days is not None:
+        window_from = today - timedelta(days=days)
+    elif this_year:
+        year = FiscalYear.objects.filter(client=client, start__lte=today, end__gte=today).first()
+        window_from = year.start if year else today.replace(month=1, day=1)
+    return [
+        start_run(feed=feed, kind=RunKind.MANUAL, actor=actor, window_from=window_from, window_to=window_to)
+        for feed in Feed.objects.filter(client=client, enabled=True).order_by("pk")
+    ]
+
+
+@transaction.atomic
+def start_run(
+    *,
+    feed: Feed,
+    kind: RunKind,
+    actor: Any = None,
+    night: date | None = None,
+    window_from: date | None = None,
+    window_to: date | None = None,
+) -> Run:
+    """Make a run and queue its first slice in the same transaction, or return the live one."""
+    live = Run.objects.filter(feed=feed, state__in=LIVE).first()
+    if live is not None:
+        return live
+    run = Run(
+        client=feed.client,
+        feed=feed,
+        kind=kind,
+        lane=Lane.NIGHTLY if kind == RunKind.NIGHTLY else Lane.INTERACTIVE,
+        night=night,
+        first_load=feed.loaded_at is None,
+        window_from=window_from,
+        window_to=window_to,
+        actor=str(actor or ""),
+        lease_until=timezone.now() + timedelta(seconds=settings.KONTOR_LEASE_SECONDS * 4),
+    )
+    return _made(run, actor, Run.objects.filter(feed=feed, state__in=LIVE))
+
+
+@transaction.atomic
+def start_recalculation(*, client: Client, actor: Any) -> Run:
+    """Recalculate all balances of the client in the background; returns the run, new or already under way."""
+    live = Run.objects.filter(client=client, kind=RunKind.RECALCULATION, state__in=LIVE)
+    run = Run(
+        client=client,
+        kind=RunKind.RECALCULATION,
+        lane=Lane.INTERACTIVE,
+        stage=Stage.RECALCULATE,
+        actor=str(actor or ""),
+        lease_until=timezone.now() + timedelta(seconds=settings.KONTOR_LEASE_SECONDS * 4),
+    )
+    return live.first() or _made(run, actor, live)
+
+
+@transaction.atomic
+def release_disappearance(*, feed: Feed, actor: Any) -> Run:
+    """Staff say that the many missing vouchers are really gone: the next pass may delete them, and starts now."""
+    Feed.objects.filter(pk=feed.pk).update(release_disappearance=True)
+    note(
+        organisation_id=feed.client.organisation_id,
+        actor=actor,
+        action="feed.disappearance_released",
+        subject=feed,
+    )
+    return start_run(feed=feed, kind=RunKind.MANUAL, actor=actor)
+
+
+def try_again(*, feed: Feed, actor: Any) -> Run:
+    """Run the feed now, after its problem was mended."""
+    return start_run(feed=feed, kind=RunKind.MANUAL, actor=actor)
+
+
+def _made(run: Run, actor: Any, live: Any) -> Run:
+    try:
+        with transaction.atomic():
+            run.save()
+    except IntegrityError:
+        found: Run | None = live.first()  # another process was faster
+        if found is None:
+            raise
+        return found
+    note(
+        organisation_id=run.client.organisation_id,
+        actor=actor,
+        action=f"run.{run.kind}",
+        subject=run,
+        details={"from": str(run.window_from or ""), "to": str(run.window_to or "")},
+    )
+    enqueue(run)
+    return run

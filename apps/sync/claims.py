@@ -1,0 +1,155 @@
+"""Who works a run: claimed by compare-and-set, held by a lease that a heartbeat renews, freed by the reaper.
+
+Nothing here waits for anything: a claim that fails means that somebody else has the run, or that it is done.
+"""
+
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections, connection, models, transaction
+from django.utils import timezone
+from django_q.tasks import async_task
+
+from apps.core.scope import system_scope
+from apps.sync.enums import RunState
+from apps.sync.models import Run
+
+log = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 5  # slices begun without any progress
+
+
+class LeaseLostError(Exception):
+    """The run is somebody else's by now: stop at once, write nothing more."""
+
+
+def enqueue(run: Run) -> None:
+    """Put the run's next slice in its lane. With the ORM broker this is an insert: it commits with the caller."""
+    async_task("apps.sync.tasks.work", run.pk, cluster=run.lane)
+
+
+def claim(run_id: int) -> Run | None:
+    """Take the run if it waits and its time has come; the attempt is counted before the work. None: not ours."""
+    now = timezone.now()
+    token = str(uuid.uuid4())
+    taken = (
+        Run.objects.filter(pk=run_id, state=RunState.QUEUED)
+        .filter(models.Q(not_before=None) | models.Q(not_before__lte=now))
+        .update(
+            state=RunState.RUNNING,
+            token=token,
+            worker=f"{socket.gethostname()}:{os.getpid()}",
+            lease_until=_lease(),
+            attempts=models.F("attempts") + 1,
+            slices=models.F("slices") + 1,
+            not_before=None,
+        )
+    )
+    if not taken:
+        return None
+    Run.objects.filter(pk=run_id, started_at=None).update(started_at=now)
+    return Run.objects.select_related("client__organisation", "feed__connection__connector").get(pk=run_id)
+
+
+@contextmanager
+def step(run: Run, *, progress: bool = True) -> Iterator[dict[str, Any]]:
+    """One transaction of a run: what the caller writes, and the run's own row, or neither.
+
+    Yields the fields to set on the run. Raises LeaseLostError, and rolls everything back, when the run is no longer
+    ours. Progress sets the attempts back: they count slices that came to nothing.
+    """
+    changes: dict[str, Any] = {}
+    with transaction.atomic():
+        yield changes
+        if progress:
+            changes["attempts"] = 0
+        held = Run.objects.filter(pk=run.pk, token=run.token, state=RunState.RUNNING)
+        if not held.update(lease_until=_lease(), **changes):
+            raise LeaseLostError
+    for name, value in changes.items():
+        setattr(run, name, value)
+
+
+@contextmanager
+def heartbeat(run: Run) -> Iterator[None]:
+    """Renew the lease from a thread of its own while the block runs, so that a long call keeps the run."""
+    stop = threading.Event()
+
+    def beat() -> None:
+        try:
+            while not stop.wait(settings.KONTOR_HEARTBEAT_SECONDS):
+                with system_scope("heartbeat of a claimed run"):
+                    try:
+                        held = Run.objects.filter(pk=run.pk, token=run.token, state=RunState.RUNNING)
+                        if not held.update(lease_until=_lease()):
+                            return
+                    except DatabaseError:
+                        log.warning("heartbeat of run %s failed", run.pk, exc_info=True)
+                        close_old_connections()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=beat, name=f"heartbeat-{run.pk}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=settings.KONTOR_LEASE_SECONDS)
+
+
+def hand_on(run: Run, *, wait: float = 0.0, **changes: Any) -> None:
+    """End the slice and queue the next one in the same transaction. With `wait` seconds the ticker queues it later."""
+    with transaction.atomic():
+        held = Run.objects.filter(pk=run.pk, token=run.token, state=RunState.RUNNING)
+        values = {"state": RunState.QUEUED, "token": "", "lease_until": None, **changes}
+        if wait:
+            values["not_before"] = timezone.now() + timedelta(seconds=wait)
+        else:
+            # the ticker queues it again, should the task get lost
+            values["lease_until"] = timezone.now() + timedelta(seconds=settings.KONTOR_LEASE_SECONDS * 4)
+        if not held.update(**values):
+            raise LeaseLostError
+        if not wait:
+            enqueue(run)
+
+
+def end(run: Run, state: RunState, **changes: Any) -> None:
+    """Finish the run; the caller's other writes belong in the same transaction. Raises LeaseLostError."""
+    held = Run.objects.filter(pk=run.pk, token=run.token, state=RunState.RUNNING)
+    values = {"state": state, "token": "", "lease_until": None, "finished_at": timezone.now(), **changes}
+    if not held.update(**values):
+        raise LeaseLostError
+    for name, value in values.items():
+        setattr(run, name, value)
+
+
+def reap() -> int:
+    """Queue again what was left behind: runs whose lease ended, whose time has come, or whose task got lost."""
+    now = timezone.now()
+    left = Run.objects.filter(
+        models.Q(state=RunState.RUNNING, lease_until__lt=now)
+        | models.Q(state=RunState.QUEUED, not_before__lte=now)
+        | models.Q(state=RunState.QUEUED, not_before=None, lease_until__lt=now)
+    )
+    count = 0
+    for run in left:
+        with transaction.atomic():
+            same = Run.objects.filter(pk=run.pk, state=run.state, token=run.token, lease_until=run.lease_until)
+            patience = timezone.now() + timedelta(seconds=settings.KONTOR_LEASE_SECONDS * 4)
+            if same.update(state=RunState.QUEUED, token="", lease_until=patience, not_before=None):
+                enqueue(run)
+                count += 1
+    return count
+
+
+def _lease() -> Any:
+    return timezone.now() + timedelta(seconds=settings.KONTOR_LEASE_SECONDS)

@@ -1,0 +1,119 @@
+"""What the stages of a ledger run work with: the session, the books, the clock, and the fenced commit."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from django.conf import settings
+from django.utils import timezone
+
+from apps.clients.models import Client
+from apps.connectors.models import Connection
+from apps.connectors.sdk.declaration import Endpoint, Provider
+from apps.connectors.sdk.queries import Digests
+from apps.connectors.sdk.session import Session
+from apps.connectors.sessions import open_session, recorder_of
+from apps.flows.models import Feed
+from apps.ledger.intake import Intake
+from apps.ledger.models import Source
+from apps.records.enums import Resource
+from apps.sync.claims import step
+from apps.sync.models import Run
+
+WHOLE_PASS_EVERY = timedelta(days=7)
+
+
+class Context:
+    """One slice of a run with a feed. Made with the claimed run; closes the session's connections at the end."""
+
+    def __init__(self, run: Run, deadline: float) -> None:
+        assert run.feed is not None  # noqa: S101 - recalculations never come here
+        self.run = run
+        self.deadline = deadline
+        self.feed: Feed = run.feed
+        self.connection: Connection = run.feed.connection
+        self.client: Client = run.client
+        self._session: Session | None = None
+        self._intake: Intake | None = None
+        self._counted = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._session is not None:
+            self._session.transport.close()
+
+    @property
+    def session(self) -> Session:
+        if self._session is None:
+            self._session = open_session(self.connection, run_id=self.run.pk)
+        return self._session
+
+    @property
+    def provider(self) -> Provider:
+        return self.session.provider
+
+    def endpoint(self, resource: Resource) -> Endpoint | None:
+        return self.provider.resources.get(resource)
+
+    @property
+    def time_is_up(self) -> bool:
+        return time.monotonic() >= self.deadline
+
+    @property
+    def today(self) -> date:
+        """Today where the client is."""
+        return timezone.now().astimezone(self.client.zone).date()
+
+    @contextmanager
+    def step(self) -> Iterator[dict[str, Any]]:
+        """A transaction of the run; counts the requests made since the last one."""
+        made = self._session.requests if self._session else 0
+        with step(self.run) as changes:
+            yield changes
+            changes["requests"] = self.run.requests + made - self._counted
+        self._counted = made
+
+    def intake(self, source: Source) -> Intake:
+        if self._intake is None:
+            self._intake = Intake(
+                client=self.client,
+                source=source,
+                run_id=self.run.pk,
+                last_reading=self.last_reading,
+                first_load=self.run.first_load,
+            )
+        return self._intake
+
+    @property
+    def last_reading(self) -> date | None:
+        read_at: datetime | None = self.feed.read_at
+        return read_at.astimezone(self.client.zone).date() if read_at else None
+
+    @property
+    def exchange_id(self) -> int | None:
+        return recorder_of(self.session).last_exchange_id
+
+    def is_whole_pass_due(self) -> bool:
+        done: datetime | None = self.feed.whole_pass_at
+        return done is None or timezone.now() - done >= WHOLE_PASS_EVERY
+
+    def window_start(self) -> date:
+        return self.today - timedelta(days=settings.KONTOR_WINDOW_DAYS)
+
+
+class StoredDigests:
+    """The digests of the pages as they were when this connection read them last."""
+
+    def __init__(self, held: dict[str, str]) -> None:
+        self.held = held
+
+    def get(self, key: str) -> str | None:
+        return self.held.get(key)
+
+
+NO_DIGESTS: Digests = StoredDigests({})

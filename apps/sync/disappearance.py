@@ -1,0 +1,107 @@
+"""Absence is not deletion: what the pass did not return is looked up one by one, and many at once delete nothing."""
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet
+
+from apps.connectors.registry import label_of
+from apps.connectors.sdk.queries import Gone
+from apps.ledger.content import fingerprint
+from apps.ledger.enums import FindingKind
+from apps.ledger.findings import open_finding
+from apps.ledger.models import Source, Voucher
+from apps.notifications.actions import raise_problem
+from apps.records import ledger as records
+from apps.records.enums import Resource, VoucherKind
+from apps.sync import remedies
+from apps.sync.context import Context
+from apps.sync.enums import Stage
+from apps.sync.models import SeenVoucher
+
+TOGETHER = 20  # look-ups between two commits
+
+
+def missing(context: Context) -> None:
+    """Look up what was held in the window and not returned; then delete what is really gone, unless it is too much."""
+    from apps.sync.stages import added, source_of
+
+    run = context.run
+    source = source_of(context.feed)
+    held = _held(context, source)
+    total = held.count()
+    seen = SeenVoucher.objects.filter(run=run).exists()
+    released = context.feed.release_disappearance
+    gone: list[str] = list(run.resume.get("gone", []))
+    endpoint = context.endpoint(Resource.VOUCHERS)
+    getter = endpoint.get if endpoint else None
+    if total and not seen and not released:
+        _guard(context, total, total)
+        return
+    while True:
+        absent = _absent(context, held).exclude(external_id__in=gone)
+        rows = {row.external_id: row for row in absent.order_by("pk")[:TOGETHER]}
+        if not rows:
+            break
+        if getter is None:
+            gone += list(rows) if run.whole else []
+            if not run.whole:
+                break  # only a whole pass proves that something is gone where the vendor has no look-up
+            continue
+        found = {}
+        for record in getter(context.session, list(rows)):
+            if isinstance(record, Gone):
+                gone.append(record.external_id)
+            elif isinstance(record, records.Voucher):
+                found[record.external_id] = record
+        with context.step() as changes:
+            tally = context.intake(source).take(list(found.values()), exchange_id=context.exchange_id)
+            for key, record in found.items():
+                if rows[key].hash == fingerprint(record):
+                    facts = {"voucher": str(rows[key]), "date": rows[key].date.isoformat()}
+                    open_finding(context.client, FindingKind.NOT_WHOLE, key, period=rows[key].period, facts=facts)
+            SeenVoucher.objects.bulk_create(
+                [SeenVoucher(run=run, external_id=key) for key in found], ignore_conflicts=True
+            )
+            changes["counts"] = added(run, tally)
+            changes["resume"] = {**run.resume, "gone": gone}
+        if not released and _too_many(len(gone), total):
+            break
+        if context.time_is_up:
+            return
+    if not released and _too_many(len(gone), total):
+        _guard(context, len(gone), total)
+        return
+    with context.step() as changes:
+        changes["counts"] = added(run, context.intake(source).delete(gone))
+        changes["resume"] = {**run.resume, "gone": []}
+        changes["stage"] = Stage.RECALCULATE
+
+
+def _held(context: Context, source: Source) -> QuerySet[Voucher]:
+    run = context.run
+    return Voucher.objects.filter(
+        client=context.client,
+        source_id=source.pk,
+        deleted_at=None,
+        date__gte=run.window_from,
+        date__lte=run.window_to,
+    ).exclude(kind=VoucherKind.BALANCE_IMPORT)
+
+
+def _absent(context: Context, held: QuerySet[Voucher]) -> QuerySet[Voucher]:
+    shown = SeenVoucher.objects.filter(run=context.run, external_id=OuterRef("external_id"))
+    return held.filter(~Exists(shown))
+
+
+def _too_many(gone: int, held: int) -> bool:
+    if gone > settings.KONTOR_DELETE_MOST:
+        return True
+    return gone >= settings.KONTOR_DELETE_SOME and gone * 100 > settings.KONTOR_DELETE_PERCENT * held
+
+
+def _guard(context: Context, gone: int, held: int) -> None:
+    vendor = label_of(context.connection.connector.provider)
+    trouble = remedies.mass_disappearance(gone, held, vendor)
+    with context.step() as changes:
+        raise_problem(client=context.client, subject=context.connection, trouble=trouble)
+        changes["resume"] = {**context.run.resume, "guard": {"gone": gone, "held": held}, "gone": []}
+        changes["stage"] = Stage.RECALCULATE

@@ -1,0 +1,137 @@
+"""Works one slice of a claimed run: steps through its stages until it is done or its time is up.
+
+Each stage commits what it wrote together with where it goes on; killed anywhere, the next slice goes on from there.
+"""
+
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.connectors.actions import stop_connection, trouble_of
+from apps.connectors.registry import label_of
+from apps.connectors.sdk.failures import ConnectorError, Failure
+from apps.ledger.balances import recalculate_all
+from apps.ledger.enums import Grade
+from apps.ledger.proof import keep_proof
+from apps.notifications.actions import Trouble, raise_problem, resolve_problems
+from apps.sync import remedies, stages
+from apps.sync.claims import MOST_ATTEMPTS, LeaseLostError, claim, end, hand_on, heartbeat, step
+from apps.sync.context import Context
+from apps.sync.enums import RunState, Stage
+from apps.sync.models import Run
+
+log = logging.getLogger(__name__)
+
+STAGES: dict[str, Callable[[Context], None]] = {
+    Stage.COMPANY: stages.company,
+    Stage.REGISTERS: stages.registers,
+    Stage.OPENINGS: stages.openings,
+    Stage.VOUCHERS: stages.vouchers,
+    Stage.MISSING: stages.missing,
+    Stage.RECALCULATE: stages.recalculate,
+    Stage.PROVE: stages.prove,
+}
+FIRST_DELAY = 5.0
+LONGEST_DELAY = 300.0
+
+
+def work(run_id: int) -> Run | None:
+    """Claim the run and work one slice of it. None when it is not ours to work; else the run as it stands after."""
+    run = claim(run_id)
+    if run is None:
+        return None
+    try:
+        with heartbeat(run):
+            _slice(run)
+    except LeaseLostError:
+        log.warning("run %s was taken over by another worker", run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def _slice(run: Run) -> None:
+    if run.attempts > MOST_ATTEMPTS:
+        _give_up(run, remedies.crashed(run.detail or "the run ended its worker again and again"), RunState.FAILED)
+        return
+    deadline = time.monotonic() + settings.KONTOR_SLICE_SECONDS
+    try:
+        if run.feed is None:
+            _recalculation(run)
+            return
+        with Context(run, deadline) as context:
+            while run.stage != Stage.DONE:
+                before = run.stage
+                STAGES[run.stage](context)
+                if run.stage == before or context.time_is_up:
+                    break
+        if run.stage == Stage.DONE:
+            return
+        hand_on(run)
+    except stages.BlockedError as blocked:
+        _give_up(run, blocked.trouble, RunState.BLOCKED)
+    except ConnectorError as error:
+        _failed(run, error)
+    except LeaseLostError:
+        raise
+    except Exception:  # any fault of ours: the run must end, and people must hear of it
+        detail = traceback.format_exc(limit=-8)
+        log.exception("run %s", run.pk)
+        if run.attempts >= MOST_ATTEMPTS:
+            _give_up(run, remedies.crashed(detail), RunState.FAILED)
+        else:
+            hand_on(run, wait=_delay(run), detail=detail)
+
+
+def _recalculation(run: Run) -> None:
+    def progress(done: int, expected: int) -> None:
+        with step(run) as changes:
+            changes.update(done=done, expected=expected)
+
+    cells = recalculate_all(run.client, progress=progress)
+    with transaction.atomic():
+        end(run, RunState.SUCCEEDED, stage=Stage.DONE, counts={"cells": cells})
+
+
+def _delay(run: Run) -> float:
+    return float(min(LONGEST_DELAY, settings.KONTOR_RETRY_SECONDS * 2 ** max(0, run.attempts - 1)))
+
+
+def _failed(run: Run, error: ConnectorError) -> None:
+    """What a vendor's refusal means for the run, by its kind (SDK.md 4)."""
+    if error.failure is Failure.TRANSIENT and run.attempts < MOST_ATTEMPTS:
+        hand_on(run, wait=max(_delay(run), error.retry_after or 0.0), detail=str(error))
+        return
+    trouble = trouble_of(error)
+    if error.failure is Failure.TRANSIENT:
+        vendor = label_of(run.feed.connection.connector.provider) if run.feed else ""
+        trouble = remedies.not_finished(str(Stage(run.stage).label), str(error), vendor)
+    state = RunState.PARTIAL if run.done else RunState.FAILED
+    _give_up(run, trouble, state, error)
+
+
+def _give_up(run: Run, trouble: Trouble, state: RunState, error: ConnectorError | None = None) -> None:
+    """End the run without having read to the end: the books are not complete, and the problem says why."""
+    feed = run.feed
+    with transaction.atomic():
+        end(run, state, failure=trouble.failure, remedy=trouble.code, detail=trouble.detail)
+        if feed is None:
+            return
+        if error is not None and error.failure in (Failure.RECONNECT, Failure.SETUP):
+            stop_connection(feed.connection, error)
+        raise_problem(client=run.client, subject=feed.connection, trouble=trouble)
+        resolve_problems(subject=feed.connection, keep=(trouble.code,))
+        keep_proof(
+            client=run.client,
+            source=stages.source_of(feed),
+            run_id=run.pk,
+            grade=Grade.NOT_COMPLETE,
+            missing=[{"kind": "not_read", "code": trouble.code, "stage": run.stage, "title": trouble.title, **trouble.facts}],
+        )
+        stages.forget_seen(run)
+    if run.started_at is not None:
+        log.info("run %s ended %s after %s", run.pk, state, datetime.now(UTC) - run.started_at)

@@ -1,0 +1,162 @@
+"""The end of a ledger run: compare with the source, read again what disagrees, then say what is proved."""
+
+from datetime import date
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.connectors.registry import label_of
+from apps.connectors.sdk.queries import Window
+from apps.flows.models import Feed
+from apps.ledger.enums import Grade
+from apps.ledger.findings import note_findings
+from apps.ledger.models import FiscalYear, Proof
+from apps.ledger.periods import first_day, months_of, next_month
+from apps.ledger.proof import Difference, compare_month, compare_year, control_difference, keep_proof
+from apps.notifications.actions import raise_problem, resolve_problems
+from apps.records import ledger as records
+from apps.records.enums import Resource
+from apps.sync import remedies
+from apps.sync.claims import end
+from apps.sync.context import Context
+from apps.sync.enums import RunState, Stage
+from apps.sync.models import SeenVoucher
+
+
+def prove(context: Context) -> None:
+    """Compare every held fiscal year. What disagrees is read again whole, once, before anyone is called."""
+    endpoint = context.endpoint(Resource.CONTROL_BALANCES)
+    if endpoint is None or endpoint.read is None:
+        _finish(context, Grade.NOT_PROVABLE, [], 0)
+        return
+    years = list(FiscalYear.objects.filter(client=context.client).order_by("start"))
+    differing: dict[FiscalYear, list[Difference]] = {}
+    accounts = 0
+    for year in years:
+        controls = _controls(context, year.start, year.end)
+        accounts += len(controls)
+        differences = compare_year(year, controls)
+        if differences:
+            differing[year] = differences
+    if not differing:
+        _finish(context, Grade.CONTROL_TOTALS, [], accounts)
+    elif context.run.resume.get("reread") or context.run.resume.get("guard"):
+        _finish(context, Grade.NOT_COMPLETE, _named(context, differing), accounts, list(differing.values()))
+    else:
+        _read_again(context, differing)
+
+
+def _controls(context: Context, start: date, end_: date) -> list[records.ControlBalance]:
+    from apps.sync.stages import read_all
+
+    return read_all(context, Resource.CONTROL_BALANCES, records.ControlBalance, Window(start, end_)) or []
+
+
+def _read_again(context: Context, differing: dict[FiscalYear, list[Difference]]) -> None:
+    """From the first month that disagrees to the end of the books, whole: openings, registers and every voucher."""
+    year = min(differing, key=lambda item: item.start)
+    start = year.start
+    if all(one.part != "opening" for one in differing[year]):
+        start = next((day for day, found in _months(context, year) if found), year.start)
+    with context.step() as changes:
+        SeenVoucher.objects.filter(run=context.run).delete()
+        changes.update(
+            stage=Stage.REGISTERS, whole=True, window_from=start, window_to=_last_day(context), resume={"reread": True}
+        )
+
+
+def _last_day(context: Context) -> date:
+    return FiscalYear.objects.filter(client=context.client).order_by("-end").values_list("end", flat=True)[0]
+
+
+def _months(context: Context, year: FiscalYear) -> "list[tuple[date, list[Difference]]]":
+    """The year's months up to the first that disagrees in its movements, with what disagrees."""
+    found = []
+    for period in months_of(year):
+        differences = _month(context, year, period)
+        found.append((max(first_day(period), year.start), differences))
+        if differences:
+            break
+    return found
+
+
+def _month(context: Context, year: FiscalYear, period: int) -> list[Difference]:
+    start = max(first_day(period), year.start)
+    last = min(date.fromordinal(first_day(next_month(period)).toordinal() - 1), year.end)
+    return compare_month(year, period, _controls(context, start, last))
+
+
+def _named(context: Context, differing: dict[FiscalYear, list[Difference]]) -> list[Difference]:
+    """Each difference with the month it stands in; what no month shows stays with its year."""
+    named: list[Difference] = []
+    for year, differences in differing.items():
+        named += [one for one in differences if one.part == "opening"]
+        months = [one for period in months_of(year) for one in _month(context, year, period)]
+        named += months
+        shown = {one.account for one in months}
+        named += [one for one in differences if one.part != "opening" and one.account not in shown]
+    return named
+
+
+def _finish(
+    context: Context,
+    grade: Grade,
+    differences: list[Difference],
+    accounts: int,
+    by_year: list[list[Difference]] | None = None,
+) -> None:
+    from apps.sync.stages import source_of
+
+    run, client = context.run, context.client
+    vendor = label_of(context.connection.connector.provider)
+    guard = run.resume.get("guard")
+    missing = [{"kind": "mass_disappearance", **{name: str(value) for name, value in guard.items()}}] if guard else []
+    total: Decimal = control_difference([one for year in by_year or [] for one in year])
+    with context.step() as changes:
+        source = source_of(context.feed)
+        note_findings(client, source)
+        proof = keep_proof(
+            client=client, source=source, run_id=run.pk, grade=grade, differences=differences, missing=missing,
+            accounts=accounts, total=total,
+        )  # fmt: skip
+        codes = _tell(context, proof, differences, vendor)
+        resolve_problems(subject=context.connection, keep=codes)
+        _close_feed(context, whole=run.whole and not run.resume.get("reread"), guarded=bool(guard))
+        SeenVoucher.objects.filter(run=run).delete()
+        changes["stage"] = Stage.DONE
+        changes["resume"] = {}
+    with transaction.atomic():
+        complete = proof.grade != Grade.NOT_COMPLETE
+        end(run, RunState.SUCCEEDED if complete else RunState.PARTIAL, remedy="" if complete else codes[0])
+
+
+def _tell(context: Context, proof: Proof, differences: list[Difference], vendor: str) -> list[str]:
+    """Raise the problems that the proof shows; returns the codes of all that are open now."""
+    codes = ["ledger.mass_disappearance"] if context.run.resume.get("guard") else []
+    kept_out = [part for part in proof.missing if part["kind"] == "kept_out"]
+    troubles = []
+    if differences:
+        first = max(differences, key=lambda one: abs(one.difference))
+        facts = {"account": f"{first.account} {first.name}".strip(), "period": first.period}
+        facts["difference"] = f"{first.difference:.2f}"
+        troubles.append(remedies.differs(len({one.account for one in differences}), facts, vendor))
+    if kept_out:
+        facts = {name: str(kept_out[0][name]) for name in ("voucher", "date", "difference")}
+        troubles.append(remedies.kept_out(len(kept_out), facts))
+    for trouble in troubles:
+        raise_problem(client=context.client, subject=context.connection, trouble=trouble)
+        codes.append(trouble.code)
+    return codes
+
+
+def _close_feed(context: Context, *, whole: bool, guarded: bool) -> None:
+    now = timezone.now()
+    values: dict[str, object] = {"release_disappearance": False}
+    if not guarded:
+        values["read_at"] = context.run.started_at or now
+        if context.run.first_load:
+            values["loaded_at"] = now
+        if whole:
+            values["whole_pass_at"] = now
+    Feed.objects.filter(pk=context.feed.pk).update(**values)

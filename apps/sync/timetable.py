@@ -1,0 +1,50 @@
+"""When the nightly runs are due: once per feed and night, at the organisation's local hour, also late."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from apps.connectors.enums import ConnectionState
+from apps.flows.models import Feed
+from apps.sync.actions import start_run
+from apps.sync.enums import LIVE, RunKind
+from apps.sync.models import Run
+
+
+def due_night(zone: ZoneInfo, hour: int, now: datetime) -> tuple[date, datetime]:
+    """The latest night whose hour has come, and that instant.
+
+    An hour that a clock change skips comes at the end of the gap; one that comes twice is the first of the two.
+    """
+    day = now.astimezone(zone).date()
+    at = _instant(day, hour, zone)
+    if now < at:
+        day -= timedelta(days=1)
+        at = _instant(day, hour, zone)
+    return day, at
+
+
+def next_night(zone: ZoneInfo, hour: int, now: datetime) -> datetime:
+    """The next instant at which nightly runs of the zone start."""
+    day, _at = due_night(zone, hour, now)
+    return _instant(day + timedelta(days=1), hour, zone)
+
+
+def _instant(day: date, hour: int, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(hour), zone).astimezone(UTC)
+
+
+def start_due(now: datetime) -> list[Run]:
+    """Start the nightly run of every feed that has not had the latest night's. Late starts catch up."""
+    started = []
+    feeds = Feed.objects.filter(enabled=True).exclude(connection__state=ConnectionState.BLOCKED)
+    for feed in feeds.select_related("client__organisation", "connection__connector"):
+        organisation = feed.client.organisation
+        night, at = due_night(organisation.zone, organisation.night_hour, now)
+        if feed.created_at >= at or Run.objects.filter(feed=feed, night=night).exists():
+            continue
+        if Run.objects.filter(feed=feed, state__in=LIVE).exists():
+            continue  # the live one ends first; the night is still due at the next look
+        run = start_run(feed=feed, kind=RunKind.NIGHTLY, night=night)
+        if run.night == night:
+            started.append(run)
+    return started
