@@ -69,6 +69,9 @@ class Connection(TenantModel):
     pinned_company_id = models.CharField(_("company id"), max_length=80, blank=True)
     identity = models.JSONField(_("company as verified"), default=dict)
     organisation_number = models.CharField(_("organisation number used"), max_length=20, blank=True)
+    # the company seen that only people can accept, and the one they accepted: with reason, by whom and when
+    unconfirmed = models.JSONField(_("company to be confirmed"), default=dict)
+    confirmed = models.JSONField(_("company confirmed by staff"), default=dict)
     verified_at = models.DateTimeField(_("verified"), null=True)
 
     class Meta:

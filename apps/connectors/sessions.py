@@ -74,6 +74,11 @@ def recorder_of(session: Session) -> ExchangeRecorder:
     return cast("ExchangeRecorder", session.memory["recorder"])
 
 
+def last_exchange_id(session: Session) -> int | None:
+    """The kept exchange of the session's latest call."""
+    return recorder_of(session).last_exchange_id
+
+
 def declared(slug: str, auth: str | None) -> tuple[Provider, Auth]:
     """The declarations. Raises ConnectorError (SETUP) where this Kontor no longer has them."""
     try:

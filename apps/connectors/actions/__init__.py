@@ -1,0 +1,35 @@
+"""Writes of connectors: keyword-only, one transaction each, audit line inside; calls to vendors outside of it."""
+
+from apps.connectors.actions.activation import (
+    Activation,
+    Confirmation,
+    activate,
+    activate_connection,
+    activate_shared,
+    verify_connector,
+)
+from apps.connectors.actions.connections import (
+    block_connection,
+    change_organisation_number,
+    confirm_company,
+    connect,
+    release_connection,
+    stop_connection,
+)
+from apps.connectors.troubles import trouble_of
+
+__all__ = [
+    "Activation",
+    "Confirmation",
+    "activate",
+    "activate_connection",
+    "activate_shared",
+    "block_connection",
+    "change_organisation_number",
+    "confirm_company",
+    "connect",
+    "release_connection",
+    "stop_connection",
+    "trouble_of",
+    "verify_connector",
+]

@@ -1,0 +1,32 @@
+"""Which connector serves a client, and which connections stand on a client's organisation number."""
+
+from apps.clients.models import Client
+from apps.connectors.models import Connection, Connector
+from apps.connectors.registry import all_providers
+from apps.connectors.values import templated_with_placeholder
+
+
+def connector_for(client: Client, provider: str) -> Connector | None:
+    """The client's own connector, else the organisation's."""
+    mine = Connector.objects.filter(organisation_id=client.organisation_id, provider=provider)
+    return mine.filter(client=client).first() or mine.filter(client=None).first()
+
+
+def connection_for(client: Client, provider: str) -> Connection | None:
+    """The client's connection through the connector that serves it; None where there is none yet."""
+    connector = connector_for(client, provider)
+    if connector is None:
+        return None
+    return Connection.objects.filter(client=client, connector=connector).first()
+
+
+def connections_using_number(client: Client) -> list[Connection]:
+    """Connections that were activated with the client's organisation number: while there is one, it stays."""
+    used = Connection.objects.filter(client=client).exclude(organisation_number="")
+    return list(used.select_related("connector", "client"))
+
+
+def placeholder_fields(connector: Connector) -> tuple[str, ...]:
+    """Names of the connector's fields that are filled in for each client."""
+    provider = all_providers().get(connector.provider)
+    return templated_with_placeholder(provider.auth_named(connector.auth), connector.values) if provider else ()
