@@ -1,7 +1,7 @@
 """Findings about the books: what is true now is open, what is no longer true is resolved (LEDGER 3)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 
 from django.db import transaction
@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.clients.models import Client
 from apps.ledger.enums import FindingKind, KeptOut
-from apps.ledger.models import Finding, Voucher
+from apps.ledger.models import Finding, Source, Voucher
 from apps.ledger.periods import month_of
 from apps.ledger.queries import RESULT_TYPES, ZERO, Books
 from apps.ledger.reports import UnknownAccountsError, balance_sheet_of
@@ -102,9 +102,29 @@ def kept_out_findings(client: Client) -> Iterator[Found]:
         )
 
 
+def open_finding(
+    client: Client,
+    kind: FindingKind,
+    key: str,
+    *,
+    period: int | None = None,
+    amount: Decimal | None = None,
+    facts: dict[str, str] | None = None,
+) -> Finding:
+    """Open a finding that is judged elsewhere, or bring the open one up to date."""
+    values = {"period": period, "amount": amount, "facts": facts or {}}
+    row, _made = Finding.objects.update_or_create(
+        client=client, kind=kind, key=key[:160], resolved_at=None, defaults=values
+    )
+    return row
+
+
 @transaction.atomic
-def note_findings(client: Client) -> int:
-    """Open, update and resolve the findings that the books themselves show; returns how many are open."""
+def note_findings(client: Client, _source: Source | None = None) -> int:
+    """Open, update and resolve the findings that the books themselves show; returns how many are open.
+
+    They are judged over all sources: a source's voucher may unbalance what another gave.
+    """
     books = Books(client)
     found = {
         (one.kind.value, one.key): one
@@ -118,11 +138,7 @@ def note_findings(client: Client) -> int:
         row = held.get(key)
         values = (one.period, one.amount, one.facts)
         if row is None:
-            new.append(
-                Finding(
-                    client=client, kind=one.kind, key=one.key, period=one.period, amount=one.amount, facts=one.facts
-                )
-            )
+            new.append(Finding(client=client, **asdict(one)))
         elif (row.period, row.amount, row.facts) != values:
             row.period, row.amount, row.facts = values
             changed.append(row)
