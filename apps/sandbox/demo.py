@@ -18,7 +18,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from apps.clients.models import Client
-from apps.connectors.actions import activate, activate_connection, connect, save_connector
+from apps.connectors.actions import activate, activate_connection, activate_shared, connect
 from apps.connectors.models import Connection, Connector
 from apps.flows.actions import ensure_feed
 from apps.flows.models import Feed
@@ -160,9 +160,14 @@ def _shared(organisation: Organisation, told: Any) -> Connector:
     held: Connector | None = Connector.objects.filter(
         organisation=organisation, client=None, provider=told.provider
     ).first()
-    return held or save_connector(
-        organisation=organisation, client=None, provider=told.provider, auth="", given=dict(told.values), actor=None
+    if held is not None:
+        return held
+    outcome = activate_shared(
+        organisation=organisation, provider=told.provider, auth="", values=told.values, secrets={}, actor=None
     )
+    if outcome.connector is None or outcome.trouble is not None:
+        raise RuntimeError(f"{told.label}: {outcome.trouble}")
+    return outcome.connector
 
 
 def _client(organisation: Organisation, told: ClientStory) -> Client:
@@ -180,9 +185,11 @@ def _connected(client: Client, told: ClientStory, shared: dict[str, Connector]) 
         outcome = activate_connection(connection=connection, actor=None)
     else:
         outcome = activate(
-            client=client, provider=told.connector.provider, auth="", given=dict(told.connector.values), actor=None
+            client=client, provider=told.connector.provider, auth="", values=told.connector.values, secrets={}, actor=None
         )
-    found: Connection = outcome.connection
+    if outcome.connection is None:
+        raise RuntimeError(f"{client}: {outcome.trouble}")
+    found = outcome.connection
     if outcome.trouble is not None:
         return found, f"not activated: {outcome.trouble.code}"
     return found, f"activated, {found.company}"

@@ -55,6 +55,7 @@ def start_run(
     live = Run.objects.filter(feed=feed, state__in=LIVE).first()
     if live is not None:
         return live
+    feed = Feed.objects.select_related("client").get(pk=feed.pk)  # the caller's may be from before the last run
     run = Run(
         client=feed.client,
         feed=feed,

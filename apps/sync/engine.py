@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from django.conf import settings
 from django.db import transaction
 
-from apps.connectors.actions import stop_connection, trouble_of
+from apps.connectors.actions import block_connection, stop_connection, trouble_of
+from apps.connectors.enums import ConnectionState
 from apps.connectors.registry import label_of
 from apps.connectors.sdk.failures import ConnectorError, Failure
 from apps.ledger.balances import recalculate_all
@@ -73,7 +74,7 @@ def _slice(run: Run) -> None:
             return
         hand_on(run)
     except stages.BlockedError as blocked:
-        _give_up(run, blocked.trouble, RunState.BLOCKED)
+        _blocked(run, blocked)
     except ConnectorError as error:
         _failed(run, error)
     except LeaseLostError:
@@ -114,6 +115,12 @@ def _failed(run: Run, error: ConnectorError) -> None:
     _give_up(run, trouble, state, error)
 
 
+def _blocked(run: Run, blocked: stages.BlockedError) -> None:
+    if run.feed is not None and run.feed.connection.state != ConnectionState.BLOCKED:
+        block_connection(connection=run.feed.connection, trouble=blocked.trouble, identity=blocked.identity)
+    _give_up(run, blocked.trouble, RunState.BLOCKED)
+
+
 def _give_up(run: Run, trouble: Trouble, state: RunState, error: ConnectorError | None = None) -> None:
     """End the run without having read to the end: the books are not complete, and the problem says why."""
     feed = run.feed
@@ -121,9 +128,10 @@ def _give_up(run: Run, trouble: Trouble, state: RunState, error: ConnectorError 
         end(run, state, failure=trouble.failure, remedy=trouble.code, detail=trouble.detail)
         if feed is None:
             return
-        if error is not None and error.failure in (Failure.RECONNECT, Failure.SETUP):
+        if error is not None and error.failure is not Failure.TRANSIENT:
             stop_connection(feed.connection, error)
-        raise_problem(client=run.client, subject=feed.connection, trouble=trouble)
+        else:
+            raise_problem(client=run.client, subject=feed.connection, trouble=trouble)
         resolve_problems(subject=feed.connection, keep=(trouble.code,))
         keep_proof(
             client=run.client,

@@ -40,9 +40,10 @@ R = TypeVar("R", bound=records.Record)
 class BlockedError(Exception):
     """The connection may not be read: nothing is asked and nothing is stored until people act."""
 
-    def __init__(self, trouble: Trouble) -> None:
+    def __init__(self, trouble: Trouble, identity: records.Identity | None = None) -> None:
         super().__init__(trouble.code)
         self.trouble = trouble
+        self.identity = identity
 
 
 def source_of(feed: Feed) -> Source:
@@ -54,18 +55,17 @@ def company(context: Context) -> None:
     """Ask the vendor whose books these are, every time, before anything is stored."""
     connection = context.connection
     if connection.state in (ConnectionState.NEW, ConnectionState.PAUSED):
-        outcome = activate_connection(connection=connection, actor=None)
+        outcome = activate_connection(connection=connection, actor=None, run_id=context.run.pk)
         if outcome.error is not None:
             raise outcome.error
         if outcome.trouble is not None:
-            raise BlockedError(outcome.trouble)
+            raise BlockedError(outcome.trouble, outcome.identity)
         connection.refresh_from_db()
     else:
-        verdict = check_company(
-            identity=context.provider.verify(context.session), client=context.client, connection=connection
-        )
+        identity = context.provider.verify(context.session)
+        verdict = check_company(identity=identity, client=context.client, connection=connection)
         if verdict is not None:
-            raise BlockedError(verdict)
+            raise BlockedError(verdict, identity)
     with context.step() as changes:
         source_of(context.feed)
         changes["stage"] = Stage.REGISTERS
