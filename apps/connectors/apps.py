@@ -6,3 +6,6 @@ class ConnectorsConfig(AppConfig):
     name = "apps.connectors"
     label = "connectors"
     verbose_name = _("Connectors")
+
+    def ready(self) -> None:
+        from apps.connectors import checks  # noqa: F401 - registers the checks

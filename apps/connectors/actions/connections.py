@@ -161,7 +161,9 @@ def resolve_own_problems(connection: Connection) -> None:
     """Those that Activate proves to be over; what was found in the books stays open."""
     ours = ("connector.", f"{connection.connector.provider}.")
     raised = Problem.objects.filter(
-        subject_kind=Connection._meta.label_lower, subject_id=str(connection.pk), resolved_at=None
+        subject_kind=Connection._meta.label_lower,  # noqa: SLF001 - Django's
+        subject_id=str(connection.pk),
+        resolved_at=None,
     )
     others = [code for code in raised.values_list("code", flat=True) if not code.startswith(ours)]
     resolve_problems(subject=connection, keep=others)
