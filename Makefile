@@ -16,7 +16,7 @@ ARGS ?=
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed-runtime
-	$(BIN)/python manage.py demo $(ARGS)
+	$(BIN)/python manage.py demo --reset $(ARGS)
 
 # Both databases are tested, also when one leg failed; the line about the vendors' specifications is the last.
 test: lint

@@ -39,8 +39,8 @@ class Difference:
         return self.theirs - self.ours
 
     def as_json(self) -> dict[str, str]:
-        values = {**asdict(self), "difference": self.difference}
-        return {name: str(value) for name, value in values.items()}
+        amounts = {"ours": self.ours, "theirs": self.theirs, "difference": self.difference}
+        return {**asdict(self), **{name: f"{amount:.2f}" for name, amount in amounts.items()}}
 
 
 def compare_year(year: FiscalYear, controls: Sequence[records.ControlBalance]) -> list[Difference]:
