@@ -113,9 +113,9 @@ def open_finding(
 ) -> Finding:
     """Open a finding that is judged elsewhere, or bring the open one up to date."""
     values = {"period": period, "amount": amount, "facts": facts or {}}
-    row, _made = Finding.objects.update_or_create(
+    row: Finding = Finding.objects.update_or_create(
         client=client, kind=kind, key=key[:160], resolved_at=None, defaults=values
-    )
+    )[0]
     return row
 
 
