@@ -143,6 +143,7 @@ class PageDigest(TenantModel):
     key = models.CharField(max_length=120)
     digest = models.CharField(max_length=200)
     ids = models.TextField(blank=True)
+    read_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         verbose_name = _("page digest")

@@ -16,6 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection, models, transaction
 from django.utils import timezone
+from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from apps.core.scope import system_scope
@@ -135,10 +136,12 @@ def end(run: Run, state: RunState, **changes: Any) -> None:
 def reap() -> int:
     """Queue again what was left behind: runs whose lease ended, whose time has come, or whose task got lost."""
     now = timezone.now()
+    # While a lane has tasks that nobody pulled yet, a run that waits long is in the queue, not lost.
+    busy = set(OrmQ.objects.filter(lock__lte=now).values_list("key", flat=True))
     left = Run.objects.filter(
         models.Q(state=RunState.RUNNING, lease_until__lt=now)
         | models.Q(state=RunState.QUEUED, not_before__lte=now)
-        | models.Q(state=RunState.QUEUED, not_before=None, lease_until__lt=now)
+        | models.Q(state=RunState.QUEUED, not_before=None, lease_until__lt=now) & ~models.Q(lane__in=busy)
     )
     count = 0
     for run in left:

@@ -19,7 +19,7 @@ from apps.connectors.sdk.failures import ConnectorError, Failure
 from apps.ledger.balances import recalculate_all
 from apps.ledger.enums import Grade
 from apps.ledger.proof import keep_proof
-from apps.notifications.actions import Trouble, raise_problem, resolve_problems
+from apps.notifications.actions import Trouble, raise_problem
 from apps.sync import remedies, stages
 from apps.sync.claims import MOST_ATTEMPTS, LeaseLostError, claim, end, hand_on, heartbeat, step
 from apps.sync.context import Context
@@ -132,7 +132,6 @@ def _give_up(run: Run, trouble: Trouble, state: RunState, error: ConnectorError 
             stop_connection(feed.connection, error)
         else:
             raise_problem(client=run.client, subject=feed.connection, trouble=trouble)
-        resolve_problems(subject=feed.connection, keep=(trouble.code,))
         keep_proof(
             client=run.client,
             source=stages.source_of(feed),

@@ -1,11 +1,12 @@
 """The end of a ledger run: compare with the source, read again what disagrees, then say what is proved."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from django.db import transaction
 from django.utils import timezone
 
+from apps.connectors.models import PageDigest
 from apps.connectors.registry import label_of
 from apps.connectors.sdk.queries import Window
 from apps.flows.models import Feed
@@ -22,6 +23,8 @@ from apps.sync.claims import end
 from apps.sync.context import Context
 from apps.sync.enums import RunState, Stage
 from apps.sync.models import SeenVoucher
+
+FORGET_PAGES_AFTER = timedelta(days=30)
 
 
 def prove(context: Context) -> None:
@@ -160,3 +163,5 @@ def _close_feed(context: Context, *, whole: bool, guarded: bool) -> None:
         if whole:
             values["whole_pass_at"] = now
     Feed.objects.filter(pk=context.feed.pk).update(**values)
+    # the window moves by a day each night, and with it the keys of its first pages
+    PageDigest.objects.filter(connection=context.connection, read_at__lt=now - FORGET_PAGES_AFTER).delete()

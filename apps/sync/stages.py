@@ -140,7 +140,11 @@ def _set_window(context: Context, changes: dict[str, object]) -> None:
         start = first
     else:
         start = run.window_from or context.window_start()
-    changes.update(window_from=max(first, start), window_to=min(last, run.window_to or last), whole=whole)
+    end = last if run.first_load else min(last, run.window_to or last)
+    # a day of a client belongs to one feed
+    first = max(first, context.feed.valid_from or first)
+    end = min(end, context.feed.valid_to or end)
+    changes.update(window_from=max(first, start), window_to=end, whole=whole)
     expected = Voucher.objects.filter(client=context.client, deleted_at=None, date__gte=max(first, start)).count()
     changes["expected"] = expected or None
 
@@ -201,6 +205,8 @@ def _take(context: Context, page: Page) -> None:
         if page.unchanged and page.key:
             known = PageDigest.objects.filter(connection=connection, resource=Resource.VOUCHERS, key=page.key).first()
             ids = known.ids.split() if known else []
+            if known:
+                known.save(update_fields=["read_at"])
             tally.unchanged += len(ids)
         elif page.key:
             # A page without a digest ends what was known of it
