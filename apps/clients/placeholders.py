@@ -35,8 +35,7 @@ def fill(text: str, client: Client) -> str:
             raise PlaceholderError(name, known=True)
         return found
 
-    filled = re.sub(r"%([^%\s]*)%", value, text)
-    return filled
+    return re.sub(r"%([^%\s]*)%", value, text)
 
 
 def has_placeholder(text: str) -> bool:

@@ -20,13 +20,17 @@ GLOBAL_MODELS = {
 @register()
 def encryption_keys(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:  # noqa: ARG001 - Django's signature
     keys = getattr(settings, "FERNET_KEYS", None)
-    remedy = 'Set FERNET_KEYS to a comma-separated list of random keys of at least 32 characters, the newest first.'
+    remedy = "Set FERNET_KEYS to a comma-separated list of random keys of at least 32 characters, the newest first."
     if not isinstance(keys, list | tuple) or not keys:
         return [Error("FERNET_KEYS is not a non-empty list.", hint=remedy, id="kontor.E001")]
     if any(not isinstance(key, str) or len(key) < SHORTEST_KEY for key in keys):
-        return [Error(f"A key in FERNET_KEYS is shorter than {SHORTEST_KEY} characters.", hint=remedy, id="kontor.E002")]
+        return [
+            Error(f"A key in FERNET_KEYS is shorter than {SHORTEST_KEY} characters.", hint=remedy, id="kontor.E002")
+        ]
     if settings.SECRET_KEY in keys:
-        return [Error("FERNET_KEYS holds SECRET_KEY: changing that would lose every secret.", hint=remedy, id="kontor.E003")]
+        return [
+            Error("FERNET_KEYS holds SECRET_KEY: changing that would lose every secret.", hint=remedy, id="kontor.E003")
+        ]
     return []
 
 

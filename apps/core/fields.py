@@ -1,13 +1,22 @@
 """Column types of ours: money as whole ten-thousandths, and text that is encrypted at rest."""
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldError, ValidationError
 from django.db import models
 from django.db.models.functions import Cast
 from django.utils.translation import gettext_lazy as _
-from fernet_fields import EncryptedTextField  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from django.db.models.expressions import Combinable
+
+    EncryptedTextField = models.TextField[str, str]  # the library carries no types
+    WholeNumbers = models.BigIntegerField["Decimal | int | str | Combinable | None", Any]
+else:
+    from fernet_fields import EncryptedTextField
+
+    WholeNumbers = models.BigIntegerField
 
 PLACES = 4
 SCALE = 10**PLACES
@@ -38,10 +47,13 @@ def from_units(units: int | Decimal | None) -> Decimal | None:
     return amount.quantize(Decimal("0.01")) if int(units) % 100 == 0 else amount.normalize()
 
 
-class AmountField(models.BigIntegerField):
+class AmountField(WholeNumbers):
     """`Decimal` in Python, an integer of ten-thousandths in the database: sums are exact on every database."""
 
     description = _("Amount")
+    if TYPE_CHECKING:
+        _pyi_private_set_type: Decimal | int | str | Combinable
+        _pyi_private_get_type: Decimal
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:  # noqa: ARG002 - Django's
         return from_units(value)
@@ -58,7 +70,8 @@ class AmountField(models.BigIntegerField):
 
     def get_prep_value(self, value: Any) -> int | None:
         if value is None or hasattr(value, "resolve_expression"):
-            return value  # type: ignore[return-value]
+            prepared: int | None = value
+            return prepared
         if isinstance(value, float):
             raise TypeError("an amount is never a float")
         return to_units(Decimal(value))
@@ -69,11 +82,11 @@ class AmountField(models.BigIntegerField):
         return models.Field.formfield(self, **{"form_class": forms.DecimalField, "decimal_places": PLACES, **kwargs})
 
     @property
-    def validators(self) -> list[Any]:  # type: ignore[override]
+    def validators(self) -> list[Any]:
         return []  # the range is checked by to_units
 
 
-class SafeEncryptedText(EncryptedTextField):  # type: ignore[misc]
+class SafeEncryptedText(EncryptedTextField):
     """Encrypted text. The library writes the text of an SQL expression when given one; this refuses (STACK 2)."""
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:

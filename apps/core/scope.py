@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.db import models
 
@@ -78,7 +78,7 @@ class TenantModel(models.Model):
 
     TENANT_PATH = "organisation"
 
-    objects: ScopedManager[Any] = ScopedManager()
+    objects = ScopedManager()
 
     class Meta:
         abstract = True

@@ -28,26 +28,26 @@ def fingerprint(voucher: records.Voucher) -> str:
         voucher.reversed_by,
         sorted(voucher.custom.items(), key=str),
     ]
-    for posting in voucher.postings:
-        parts.append(
-            (
-                posting.row,
-                posting.external_id,
-                posting.date,
-                posting.period,
-                posting.account,
-                posting.amount,
-                posting.currency,
-                posting.foreign_amount,
-                posting.vat_code,
-                posting.tax_role.value,
-                posting.quantity,
-                posting.text,
-                posting.party,
-                sorted(posting.dimensions.items()),
-                [(part.kind, part.code, part.amount) for part in posting.allocations],
-            )
+    parts.extend(
+        (
+            posting.row,
+            posting.external_id,
+            posting.date,
+            posting.period,
+            posting.account,
+            posting.amount,
+            posting.currency,
+            posting.foreign_amount,
+            posting.vat_code,
+            posting.tax_role.value,
+            posting.quantity,
+            posting.text,
+            posting.party,
+            sorted(posting.dimensions.items()),
+            [(part.kind, part.code, part.amount) for part in posting.allocations],
         )
+        for posting in voucher.postings
+    )
     return hashlib.blake2b("\x1f".join(map(_word, parts)).encode(), digest_size=16).hexdigest()
 
 
@@ -71,9 +71,7 @@ def lines(posting: records.Posting) -> list[tuple[int, dict[str, str]]]:
     whole = to_units(posting.amount)
     if not posting.allocations:
         return [(whole, posting.dimensions)]
-    parts = [
-        (to_units(part.amount), {**posting.dimensions, part.kind: part.code}) for part in posting.allocations
-    ]
+    parts = [(to_units(part.amount), {**posting.dimensions, part.kind: part.code}) for part in posting.allocations]
     rest = whole - sum(units for units, _ in parts)
     return [*parts, (rest, posting.dimensions)] if rest else parts
 
@@ -81,11 +79,7 @@ def lines(posting: records.Posting) -> list[tuple[int, dict[str, str]]]:
 def difference(voucher: records.Voucher, types: dict[str, str]) -> Decimal:
     """What the voucher fails to sum to zero by; one-sided off-balance accounts are exempt."""
     return sum(
-        (
-            posting.amount
-            for posting in voucher.postings
-            if types.get(posting.account) != AccountType.OFF_BALANCE
-        ),
+        (posting.amount for posting in voucher.postings if types.get(posting.account) != AccountType.OFF_BALANCE),
         Decimal(0),
     )
 
@@ -115,9 +109,7 @@ def weight(counts: Counts, kept_out: KeptOut) -> Weight:
     }[counts]
 
 
-def snapshot(
-    *, day: date, counts: str, text: str, rows: list[tuple[str, int, int, str]]
-) -> dict[str, Any]:
+def snapshot(*, day: date, counts: str, text: str, rows: list[tuple[str, int, int, str]]) -> dict[str, Any]:
     """How a voucher stood: `rows` are (account, ten-thousandths, period, dimensions). Amounts become strings."""
     return {
         "date": day.isoformat(),

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from apps.clients.models import Client
 from apps.core import bulk
-from apps.core.fields import from_units, to_units
+from apps.core.fields import PLACES, to_units
 from apps.ledger.content import dimension_key, fingerprint, judge, lines, snapshot, weight
 from apps.ledger.enums import KeptOut, Move, Weight
 from apps.ledger.models import Account, DimensionSet, FiscalYear, Posting, Source, TouchedCell, Voucher, VoucherVersion
@@ -111,7 +111,7 @@ class Intake:
             else:
                 changed.append((voucher, mark, _Old(old)))
         if fresh or changed:
-            self._know([voucher for voucher, *_ in (*fresh, *changed)])
+            self._know([item[0] for item in fresh] + [item[0] for item in changed])
             touched: set[Cell] = set()
             now = timezone.now()
             self._load_lines([old for _, _, old in changed])
@@ -136,7 +136,8 @@ class Intake:
             touched.update(self._cells(old))
             if _in_books(old):
                 tally.deleted += 1
-                versions.append(self._version(old, move, {}, -_result(old.lines, self.types), now, old.row.period))
+                effect = -_result(old.lines, self.types)
+                versions.append(self._version(old.row, move, now, effect=effect, before=_shot(old)))
             old.row.deleted_at = old.row.changed_at = now
             old.row.version += 1
         VoucherVersion.objects.bulk_create(versions)
@@ -153,7 +154,7 @@ class Intake:
         if numbers:
             self.accounts.update(account_ids(self.client, numbers))
             self.types.update(dict.fromkeys(numbers, AccountType.UNKNOWN.value))
-        wanted = {"": {}}
+        wanted: dict[str, dict[str, str]] = {"": {}}
         for voucher in vouchers:
             for posting in voucher.postings:
                 wanted[dimension_key(posting.dimensions)] = posting.dimensions
@@ -204,7 +205,7 @@ class Intake:
             if not self.first_load and _in_books(new) and self._is_backdated(new.row):
                 tally.backdated += 1
                 effect = _result(new.lines, self.types)
-                versions.append(self._version(None, Move.BACKDATED, _shot(new), effect, now, new.row.period, new.row))
+                versions.append(self._version(new.row, Move.BACKDATED, now, effect=effect, after=_shot(new)))
         VoucherVersion.objects.bulk_create(versions)
 
     def _replace(
@@ -237,8 +238,9 @@ class Intake:
                 continue
             setattr(tally, move.value, getattr(tally, move.value) + 1)
             if move != Move.META:
-                version = self._version(new, move, _shot(new), effect, now, min(period or new.row.period, new.row.period))
-                version.before = shot if was_in else {}
+                earliest = min(period or new.row.period, new.row.period)
+                shots = {"before": shot if was_in else {}, "after": _shot(new)}
+                version = self._version(new.row, move, now, effect=effect, period=earliest, **shots)
                 version.version = new.row.version - 1
                 versions.append(version)
         VoucherVersion.objects.bulk_create(versions)
@@ -320,25 +322,17 @@ class Intake:
         bulk.insert(TouchedCell, CELL_COLUMNS, [(self.client.pk, *cell) for cell in sorted(cells)])
 
     def _version(
-        self,
-        old: _Old | None,
-        move: Move,
-        after: dict[str, Any],
-        effect: int,
-        now: datetime,
-        period: int,
-        row: Voucher | None = None,
+        self, voucher: Voucher, move: Move, now: datetime, *, effect: int, period: int | None = None, **shots: Any
     ) -> VoucherVersion:
-        voucher = row or old.row  # type: ignore[union-attr]
+        """`shots`: how it stood `before` and `after`; the one left out is empty. `effect` in ten-thousandths."""
         return VoucherVersion(
             client=self.client,
             voucher=voucher,
             version=voucher.version,
             move=move,
-            before=_shot(old) if old else {},
-            after=after,
-            effect=from_units(effect),
-            period=period,
+            **{"before": {}, "after": {}, **shots},
+            effect=Decimal(effect).scaleb(-PLACES),
+            period=period or voucher.period,
             in_closed=self.closed_to is not None and voucher.date <= self.closed_to,
             run_id=self.run_id,
             seen_at=now,
@@ -367,7 +361,10 @@ def _in_books(old: _Old) -> bool:
 def _shot(old: _Old) -> dict[str, Any]:
     row = old.row
     return snapshot(
-        day=row.date, counts=row.counts, text=row.text, rows=[(line[0], line[1], line[2], line[3]) for line in old.lines]
+        day=row.date,
+        counts=row.counts,
+        text=row.text,
+        rows=[(line[0], line[1], line[2], line[3]) for line in old.lines],
     )
 
 

@@ -146,9 +146,7 @@ class Voucher(ClientModel):
         verbose_name = _("voucher")
         verbose_name_plural = _("vouchers")
         ordering = ("-date", "-id")
-        constraints = (
-            models.UniqueConstraint(fields=("client", "source_id", "external_id"), name="voucher_once"),
-        )
+        constraints = (models.UniqueConstraint(fields=("client", "source_id", "external_id"), name="voucher_once"),)
         indexes = (models.Index(fields=("client", "date")),)
 
     def __str__(self) -> str:

@@ -51,13 +51,14 @@ def compare_year(year: FiscalYear, controls: Sequence[records.ControlBalance]) -
 
 def compare_month(year: FiscalYear, period: int, controls: Sequence[records.ControlBalance]) -> list[Difference]:
     """The movements of one month of a fiscal year; the openings are judged by the year."""
-    ours = {
-        number: (ZERO, movement)
-        for number, (_opening, movement) in _opening_and_movement(year, [period]).items()
-    }
+    ours = {number: (ZERO, movement) for number, (_opening, movement) in _opening_and_movement(year, [period]).items()}
     stripped = [
         records.ControlBalance(
-            account=control.account, basis=control.basis, from_=control.from_, to=control.to, movement=_movement(control)
+            account=control.account,
+            basis=control.basis,
+            from_=control.from_,
+            to=control.to,
+            movement=_movement(control),
         )
         for control in controls
     ]
@@ -105,9 +106,7 @@ def _opening_and_movement(year: FiscalYear, months: list[int]) -> dict[str, tupl
         .annotate(debit=Sum("debit"), credit=Sum("credit"))
     )
     movements = {number: debit - credit for number, debit, credit in rows}
-    return {
-        number: (openings.get(number, ZERO), movements.get(number, ZERO)) for number in {*openings, *movements}
-    }
+    return {number: (openings.get(number, ZERO), movements.get(number, ZERO)) for number in {*openings, *movements}}
 
 
 def openings_of(year: FiscalYear) -> dict[str, Decimal]:
@@ -193,7 +192,8 @@ def last_entry(client: Client) -> date | None:
     found = Voucher.objects.filter(
         client=client, counts=Counts.POSTED, deleted_at=None, kept_out=KeptOut.NO, date__lte=today
     ).exclude(kind=VoucherKind.BALANCE_IMPORT)
-    return found.aggregate(last=Max("date"))["last"]
+    last: date | None = found.aggregate(last=Max("date"))["last"]
+    return last
 
 
 def _kept_out(client: Client) -> list[dict[str, Any]]:

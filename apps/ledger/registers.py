@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 
 from django.db import transaction
 
@@ -36,7 +37,7 @@ def take_fiscal_years(
         year.end, year.closed, year.currency = wanted
         held[record.start] = year
     ordered = sorted(held.values(), key=lambda year: year.start)
-    for earlier, later in zip(ordered, ordered[1:], strict=False):
+    for earlier, later in pairwise(ordered):
         if earlier.end >= later.start:
             raise RegisterError(f"fiscal years {earlier} and {later} overlap")
     for year in ordered:
@@ -129,6 +130,4 @@ def account_ids(client: Client, numbers: Iterable[str]) -> dict[str, int]:
 
 def closed_to(client: Client) -> date | None:
     """The last day the source has locked, of any kind that closes the books."""
-    return max(
-        (lock.until for lock in Lock.objects.filter(client=client, kind__in=("books", "period"))), default=None
-    )
+    return max((lock.until for lock in Lock.objects.filter(client=client, kind__in=("books", "period"))), default=None)

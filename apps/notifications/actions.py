@@ -53,7 +53,7 @@ def raise_problem(*, client: Client, subject: models.Model, trouble: Trouble, ur
         if not made:
             for name, value in values.items():
                 setattr(problem, name, value)
-            problem.times = models.F("times") + 1  # type: ignore[assignment]
+            problem.times = models.F("times") + 1
             problem.save()
             problem.refresh_from_db()
     return problem
@@ -61,6 +61,8 @@ def raise_problem(*, client: Client, subject: models.Model, trouble: Trouble, ur
 
 def resolve_problems(*, subject: models.Model, keep: Collection[str] = ()) -> int:
     """The subject is well again, but for the codes in `keep`; returns how many problems this ended."""
-    return Problem.objects.filter(
-        subject_kind=subject._meta.label_lower, subject_id=str(subject.pk), resolved_at=None
-    ).exclude(code__in=keep).update(resolved_at=timezone.now())
+    return (
+        Problem.objects.filter(subject_kind=subject._meta.label_lower, subject_id=str(subject.pk), resolved_at=None)
+        .exclude(code__in=keep)
+        .update(resolved_at=timezone.now())
+    )

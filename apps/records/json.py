@@ -20,7 +20,11 @@ def to_json(record: Any, *, raw: bool = False) -> dict[str, Any]:
         value = getattr(record, spec.name)
         if spec.name == "raw" and not raw:
             continue
-        if value is None or (value == "" and spec.name == "external_id") or (value in ({}, ()) and spec.name != "postings"):
+        if (
+            value is None
+            or (value == "" and spec.name == "external_id")
+            or (value in ({}, ()) and spec.name != "postings")
+        ):
             continue
         out[_NAMES.get(spec.name, spec.name)] = value if spec.name == "raw" else _plain(value)
     return out
@@ -28,7 +32,7 @@ def to_json(record: Any, *, raw: bool = False) -> dict[str, Any]:
 
 def from_json(kind: type[T], data: dict[str, Any]) -> T:
     """The record that `to_json` printed. Raises KeyError or ValueError naming the field that does not fit."""
-    hints = _hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]  # classes are hashable
     values = {}
     for spec in dataclasses.fields(kind):  # type: ignore[arg-type]
         name = _NAMES.get(spec.name, spec.name)

@@ -185,7 +185,12 @@ def _connected(client: Client, told: ClientStory, shared: dict[str, Connector]) 
         outcome = activate_connection(connection=connection, actor=None)
     else:
         outcome = activate(
-            client=client, provider=told.connector.provider, auth="", values=told.connector.values, secrets={}, actor=None
+            client=client,
+            provider=told.connector.provider,
+            auth="",
+            values=told.connector.values,
+            secrets={},
+            actor=None,
         )
     if outcome.connection is None:
         raise RuntimeError(f"{client}: {outcome.trouble}")
@@ -193,5 +198,3 @@ def _connected(client: Client, told: ClientStory, shared: dict[str, Connector]) 
     if outcome.trouble is not None:
         return found, f"not activated: {outcome.trouble.code}"
     return found, f"activated, {found.company}"
-
-

@@ -28,36 +28,18 @@ def missing(context: Context) -> None:
     source = source_of(context.feed)
     held = _held(context, source)
     total = held.count()
-    seen = SeenVoucher.objects.filter(run=run).exists()
     released = context.feed.release_disappearance
-    gone: list[str] = list(run.resume.get("gone", []))
-    endpoint = context.endpoint(Resource.VOUCHERS)
-    getter = endpoint.get if endpoint else None
-    if total and not seen and not released:
+    if total and not released and not SeenVoucher.objects.filter(run=run).exists():
         _guard(context, total, total)
         return
-    while True:
-        absent = _absent(context, held).exclude(external_id__in=gone)
-        rows = {row.external_id: row for row in absent.order_by("pk")[:TOGETHER]}
-        if not rows:
+    gone: list[str] = list(run.resume.get("gone", []))
+    while rows := {row.external_id: row for row in _absent(context, held).exclude(external_id__in=gone)[:TOGETHER]}:
+        found = _looked_up(context, rows, gone)
+        if found is None:
             break
-        if getter is None:
-            gone += list(rows) if run.whole else []
-            if not run.whole:
-                break  # only a whole pass proves that something is gone where the vendor has no look-up
-            continue
-        found = {}
-        for record in getter(context.session, list(rows)):
-            if isinstance(record, Gone):
-                gone.append(record.external_id)
-            elif isinstance(record, records.Voucher):
-                found[record.external_id] = record
         with context.step() as changes:
             tally = context.intake(source).take(list(found.values()), exchange_id=context.exchange_id)
-            for key, record in found.items():
-                if rows[key].hash == fingerprint(record):
-                    facts = {"voucher": str(rows[key]), "date": rows[key].date.isoformat()}
-                    open_finding(context.client, FindingKind.NOT_WHOLE, key, period=rows[key].period, facts=facts)
+            _note_left_out(context, rows, found)
             SeenVoucher.objects.bulk_create(
                 [SeenVoucher(run=run, external_id=key) for key in found], ignore_conflicts=True
             )
@@ -74,6 +56,34 @@ def missing(context: Context) -> None:
         changes["counts"] = added(run, context.intake(source).delete(gone))
         changes["resume"] = {**run.resume, "gone": []}
         changes["stage"] = Stage.RECALCULATE
+
+
+def _looked_up(context: Context, rows: dict[str, Voucher], gone: list[str]) -> dict[str, records.Voucher] | None:
+    """What the vendor still has of these; the others are added to `gone`. None: nothing can be known.
+
+    Without a look-up only a whole pass proves that something is gone.
+    """
+    endpoint = context.endpoint(Resource.VOUCHERS)
+    if endpoint is None or endpoint.get is None:
+        if not context.run.whole:
+            return None
+        gone += rows
+        return {}
+    found: dict[str, records.Voucher] = {}
+    for record in endpoint.get(context.session, list(rows)):
+        if isinstance(record, Gone):
+            gone.append(record.external_id)
+        elif isinstance(record, records.Voucher):
+            found[record.external_id] = record
+    return found
+
+
+def _note_left_out(context: Context, rows: dict[str, Voucher], found: dict[str, records.Voucher]) -> None:
+    """The list did not have it, the look-up does, unchanged: the list was not whole."""
+    for key, record in found.items():
+        if rows[key].hash == fingerprint(record):
+            facts = {"voucher": str(rows[key]), "date": rows[key].date.isoformat()}
+            open_finding(context.client, FindingKind.NOT_WHOLE, key, period=rows[key].period, facts=facts)
 
 
 def _held(context: Context, source: Source) -> QuerySet[Voucher]:
@@ -95,7 +105,7 @@ def _absent(context: Context, held: QuerySet[Voucher]) -> QuerySet[Voucher]:
 def _too_many(gone: int, held: int) -> bool:
     if gone > settings.KONTOR_DELETE_MOST:
         return True
-    return gone >= settings.KONTOR_DELETE_SOME and gone * 100 > settings.KONTOR_DELETE_PERCENT * held
+    return bool(gone >= settings.KONTOR_DELETE_SOME and gone * 100 > settings.KONTOR_DELETE_PERCENT * held)
 
 
 def _guard(context: Context, gone: int, held: int) -> None:

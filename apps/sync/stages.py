@@ -121,7 +121,8 @@ def history_start(context: Context, years: Sequence[records.FiscalYear]) -> date
     if context.feed.history_from is not None:
         fitting = [year.start for year in years if year.end >= context.feed.history_from]
         return min(fitting, default=context.feed.history_from)
-    return begun[max(-len(begun), -1 - settings.KONTOR_HISTORY_YEARS)].start
+    back: int = settings.KONTOR_HISTORY_YEARS + 1
+    return begun[-min(back, len(begun))].start
 
 
 def _set_window(context: Context, changes: dict[str, object]) -> None:

@@ -4,32 +4,34 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='AuditLine',
+            name="AuditLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('organisation_id', models.BigIntegerField(db_index=True, verbose_name='organisation')),
-                ('at', models.DateTimeField(auto_now_add=True, verbose_name='at')),
-                ('actor_id', models.BigIntegerField(null=True, verbose_name='actor id')),
-                ('actor', models.CharField(max_length=254, verbose_name='actor')),
-                ('action', models.CharField(max_length=60, verbose_name='action')),
-                ('subject_kind', models.CharField(max_length=40, verbose_name='kind')),
-                ('subject_id', models.CharField(max_length=40, verbose_name='id')),
-                ('subject', models.CharField(max_length=200, verbose_name='subject')),
-                ('details', models.JSONField(default=dict, verbose_name='details')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("organisation_id", models.BigIntegerField(db_index=True, verbose_name="organisation")),
+                ("at", models.DateTimeField(auto_now_add=True, verbose_name="at")),
+                ("actor_id", models.BigIntegerField(null=True, verbose_name="actor id")),
+                ("actor", models.CharField(max_length=254, verbose_name="actor")),
+                ("action", models.CharField(max_length=60, verbose_name="action")),
+                ("subject_kind", models.CharField(max_length=40, verbose_name="kind")),
+                ("subject_id", models.CharField(max_length=40, verbose_name="id")),
+                ("subject", models.CharField(max_length=200, verbose_name="subject")),
+                ("details", models.JSONField(default=dict, verbose_name="details")),
             ],
             options={
-                'verbose_name': 'audit line',
-                'verbose_name_plural': 'audit lines',
-                'ordering': ('-id',),
-                'indexes': [models.Index(fields=['organisation_id', 'subject_kind', 'subject_id'], name='audit_audit_organis_54129c_idx')],
+                "verbose_name": "audit line",
+                "verbose_name_plural": "audit lines",
+                "ordering": ("-id",),
+                "indexes": [
+                    models.Index(
+                        fields=["organisation_id", "subject_kind", "subject_id"], name="audit_audit_organis_54129c_idx"
+                    )
+                ],
             },
         ),
     ]

@@ -5,41 +5,48 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('clients', '0001_initial'),
+        ("clients", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Problem',
+            name="Problem",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=80, verbose_name='reference')),
-                ('failure', models.CharField(max_length=20, verbose_name='kind')),
-                ('who', models.CharField(max_length=10, verbose_name='who acts')),
-                ('title_text', models.CharField(max_length=300)),
-                ('step_texts', models.JSONField(default=list)),
-                ('link', models.CharField(blank=True, max_length=300)),
-                ('facts', models.JSONField(default=dict)),
-                ('field', models.CharField(blank=True, max_length=40)),
-                ('detail', models.TextField(blank=True, verbose_name='for support')),
-                ('subject_kind', models.CharField(max_length=40)),
-                ('subject_id', models.CharField(max_length=40)),
-                ('subject_label', models.CharField(max_length=200, verbose_name='about')),
-                ('subject_url', models.CharField(blank=True, max_length=200)),
-                ('first_at', models.DateTimeField(auto_now_add=True, verbose_name='since')),
-                ('last_at', models.DateTimeField(auto_now=True, verbose_name='last seen')),
-                ('times', models.PositiveIntegerField(default=1, verbose_name='times')),
-                ('resolved_at', models.DateTimeField(null=True, verbose_name='resolved')),
-                ('client', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, to='clients.client', verbose_name='client')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(max_length=80, verbose_name="reference")),
+                ("failure", models.CharField(max_length=20, verbose_name="kind")),
+                ("who", models.CharField(max_length=10, verbose_name="who acts")),
+                ("title_text", models.CharField(max_length=300)),
+                ("step_texts", models.JSONField(default=list)),
+                ("link", models.CharField(blank=True, max_length=300)),
+                ("facts", models.JSONField(default=dict)),
+                ("field", models.CharField(blank=True, max_length=40)),
+                ("detail", models.TextField(blank=True, verbose_name="for support")),
+                ("subject_kind", models.CharField(max_length=40)),
+                ("subject_id", models.CharField(max_length=40)),
+                ("subject_label", models.CharField(max_length=200, verbose_name="about")),
+                ("subject_url", models.CharField(blank=True, max_length=200)),
+                ("first_at", models.DateTimeField(auto_now_add=True, verbose_name="since")),
+                ("last_at", models.DateTimeField(auto_now=True, verbose_name="last seen")),
+                ("times", models.PositiveIntegerField(default=1, verbose_name="times")),
+                ("resolved_at", models.DateTimeField(null=True, verbose_name="resolved")),
+                (
+                    "client",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to="clients.client",
+                        verbose_name="client",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'problem',
-                'verbose_name_plural': 'problems',
-                'ordering': ('-last_at',),
+                "verbose_name": "problem",
+                "verbose_name_plural": "problems",
+                "ordering": ("-last_at",),
             },
         ),
     ]
