@@ -27,4 +27,5 @@ def find_client(text: str) -> Client:
     if len(clients) > 1:
         names = ", ".join(f"{client.organisation.slug}/{client.number}" for client in clients)
         raise ClientNotFoundError(f"more than one bureau has a client {number}: say which of {names}")
-    return clients[0]
+    client: Client = clients[0]
+    return client

@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from apps.audit.actions import note
 from apps.clients.identifiers import same_number
 from apps.clients.models import Client
-from apps.formats.sie import SieFile, read_sie
+from apps.core.fields import AmountError, to_units
+from apps.formats.sie import PeriodBalance, SieFile, YearBalance, read_sie
 from apps.ledger.balances import recalculate_touched, touched
 from apps.ledger.enums import Grade, KeptOut, SourceKind, TypeOrigin
 from apps.ledger.file_content import (
@@ -115,6 +116,7 @@ def import_file(
     """
     file = read_sie(data)
     warnings = [*map(str, file.warnings), *_company(client, file)]
+    _lengths(file)
     with transaction.atomic():
         Client.objects.select_for_update().get(pk=client.pk)
         source = source_for(client, SourceKind.FILE, 0, _("ledger files"))
@@ -145,6 +147,25 @@ def _company(client: Client, file: SieFile) -> list[str]:
             "The client has no organisation number: whether the file of %(company)s is of %(client)s was not checked."
         )
     return [text % names]
+
+
+def _lengths(file: SieFile) -> None:
+    """Refuses names and amounts that the books cannot hold as they are; they are never cut or rounded."""
+    numbers = {account.number for account in (*file.accounts, *file.undeclared_accounts)}
+    objects = {word for item in (*file.dimensions, *file.undeclared_dimensions) for word in (item.kind, item.code)}
+    for words, most in ((numbers, 30), (objects, 60)):
+        for word in sorted(words):
+            if len(word) > most:
+                text = _("“%(word)s” is longer than %(most)s characters.") % {"word": word, "most": most}
+                raise FileRefusedError("file.too_long", text)
+    rows: list[YearBalance | PeriodBalance] = [*file.openings, *file.closings, *file.results, *file.period_balances]
+    for row in rows:
+        try:
+            to_units(row.amount)
+        except AmountError as error:
+            raise FileRefusedError(
+                "file.amount", _("line %(line)s: %(what)s") % {"line": row.line, "what": error}
+            ) from error
 
 
 # -- Taking in ---------------------------------------------------------------------------------------------------------

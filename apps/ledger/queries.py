@@ -5,8 +5,9 @@ it may vanish at a year's end. Off-balance accounts carry over too, and never co
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Sum
 
@@ -33,8 +34,10 @@ class Books:
         for number, name, kind in Account.objects.filter(client=client).values_list("number", "name", "type"):
             self.names[number], self.types[number] = name, kind
         self.given: dict[int, dict[str, Decimal]] = defaultdict(dict)
-        openings = OpeningBalance.objects.filter(client=client)
-        for year, number, amount in openings.values_list("fiscal_year", "account__number", "amount"):
+        openings: Iterable[tuple[int, str, Any]] = OpeningBalance.objects.filter(client=client).values_list(
+            "fiscal_year", "account__number", "amount"
+        )
+        for year, number, amount in openings:
             self.given[year][number] = amount
         self.moves: dict[int, dict[int, dict[Key, Sides]]] = defaultdict(lambda: defaultdict(dict))
         self._read_moves(client)

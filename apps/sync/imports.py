@@ -1,0 +1,54 @@
+"""A ledger file taken in beside the client's feeds: whose days they are, and who has them afterwards."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from apps.audit.actions import note
+from apps.clients.models import Client
+from apps.flows.models import Feed
+from apps.ledger.files import FileRefusedError, Outcome, Owner, import_file
+
+
+@transaction.atomic
+def import_ledger_file(*, client: Client, name: str, data: bytes, actor: Any, replace: bool = False) -> Outcome:
+    """Take the file in. Days that a feed owns are refused, or with `replace` taken from it.
+
+    Raises SieError and FileRefusedError, and then nothing was written.
+    """
+    feeds = list(Feed.objects.filter(client=client).select_related("connection"))
+    owners = [Owner(str(feed), _first(feed), feed.valid_to) for feed in feeds]
+    outcome = import_file(client=client, name=name, data=data, actor=actor, replace=replace, owners=owners)
+    for feed, owner in zip(feeds, owners, strict=True):
+        if outcome.period and owner.owns(*outcome.period):
+            _take_over(feed, *outcome.period, actor=actor)
+    return outcome
+
+
+def _first(feed: Feed) -> date | None:
+    """The first day that the feed owns: what it is told not to read belongs to nobody yet."""
+    starts = [day for day in (feed.valid_from, feed.history_from) if day]
+    return max(starts, default=None)
+
+
+def _take_over(feed: Feed, first: date, last: date, *, actor: Any) -> None:
+    """The feed goes on after the file, or ends before it where it has no days after."""
+    start = _first(feed)
+    before = {"valid_from": str(feed.valid_from), "valid_to": str(feed.valid_to)}
+    if feed.valid_to is None or feed.valid_to > last:
+        if start is not None and start < first:
+            text = _("%(feed)s has days before and after the file; it can give up only the earlier or the later ones.")
+            raise FileRefusedError("file.splits_feed", text % {"feed": feed})
+        feed.valid_from = last + timedelta(days=1)
+    else:
+        feed.valid_to = first - timedelta(days=1)
+    feed.save(update_fields=["valid_from", "valid_to"])
+    note(
+        organisation_id=feed.client.organisation_id,
+        actor=actor,
+        action="feed.days_taken_over",
+        subject=feed,
+        details={**before, "file_from": str(first), "file_to": str(last)},
+    )
