@@ -1,0 +1,197 @@
+"""Bases of the admin: who may see and change what, and how states, amounts and times are written there."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.paginator import Paginator
+from django.db import models
+from django.http import HttpRequest
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.paginator import InfinitePaginator
+
+from apps.core.scope import current_scope
+
+NONE = "–"
+# One meaning per colour, and a shape of its own for each (UI.md 2).
+SHAPES = {
+    "green": "check_circle",
+    "outline": "rule",
+    "amber": "schedule",
+    "red": "error",
+    "grey": "do_not_disturb_on",
+    "blue": "sync",
+}
+
+
+def badge(colour: str, word: Any, *, icon: str = "", title: Any = "") -> SafeString:
+    """A state: its colour, the shape that belongs to it, and always the word."""
+    return format_html(
+        '<span class="k-state k-{}" title="{}"><span class="material-symbols-outlined" aria-hidden="true">{}</span>'
+        "<span>{}</span></span>",
+        colour,
+        title,
+        icon or SHAPES[colour],
+        word,
+    )
+
+
+def amount_text(amount: Decimal | None) -> str:
+    """Two places at least, thousands separated as the reader's language does; a dash for nothing."""
+    if amount is None:
+        return NONE
+    exponent = amount.as_tuple().exponent
+    places = max(2, -exponent) if isinstance(exponent, int) else 2
+    text = formats.number_format(abs(amount), decimal_pos=places, force_grouping=True)
+    return f"\N{MINUS SIGN}{text}" if amount < 0 else text
+
+
+def number_text(number: int) -> str:
+    return formats.number_format(number, decimal_pos=0, force_grouping=True)
+
+
+def day_text(day: date | None, *, year: bool = False) -> str:
+    """`14 Nov`, with the year where it is not the present one."""
+    if day is None:
+        return NONE
+    written = year or day.year != timezone.localdate().year
+    return formats.date_format(day, "j M Y" if written else "j M")
+
+
+def time_text(at: datetime | None) -> str:
+    """The hour today, day and hour before, in the reader's zone."""
+    if at is None:
+        return NONE
+    local = timezone.localtime(at)
+    hour = formats.date_format(local, "H:i")
+    return hour if local.date() == timezone.localdate() else f"{day_text(local.date())} {hour}"
+
+
+def ago(at: datetime | None) -> str | SafeString:
+    """How long ago, with the exact time on hover."""
+    if at is None:
+        return NONE
+    exact = formats.date_format(timezone.localtime(at), "j M Y H:i:s")
+    words = (
+        _("just now")
+        if (timezone.now() - at).total_seconds() < 60
+        else _("%(time)s ago") % {"time": timesince(at, depth=1)}
+    )
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, words)
+
+
+def seconds_text(seconds: float) -> str:
+    """`40 s`, `3 min`, `1 h 10 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return _("%(seconds)d s") % {"seconds": whole}
+    if whole < 3600:
+        return _("%(minutes)d min") % {"minutes": round(whole / 60)}
+    return _("%(hours)d h %(minutes)d min") % {"hours": whole // 3600, "minutes": whole % 3600 // 60}
+
+
+def amount_cell(amount: Decimal | None) -> SafeString:
+    return format_html('<span class="k-num">{}</span>', amount_text(amount))
+
+
+def organisation_of(row: models.Model) -> int | None:
+    """The id of the organisation that a row belongs to, by its model's TENANT_PATH."""
+    found: Any = row
+    steps = type(row).TENANT_PATH.split("__")  # type: ignore[attr-defined]
+    for step in steps[:-1]:
+        found = getattr(found, step)
+    last = steps[-1]
+    name = last if last == "pk" or last.endswith("_id") else f"{last}_id"
+    return None if found is None else getattr(found, name)
+
+
+class Rights:
+    """Permissions by role instead of Django's per model. A level of None: nobody, superusers neither."""
+
+    level_view: str = "view"
+    level_add: str | None = None
+    level_change: str | None = None
+    level_delete: str | None = None
+
+    def allows(self, request: HttpRequest, level: str | None, row: models.Model | None) -> bool:
+        may = getattr(request.user, "may", None)
+        if level is None or may is None:
+            return False
+        known = row is not None and row.pk is not None and hasattr(type(row), "TENANT_PATH")
+        return bool(may(level, organisation_of(row) if known and row is not None else None))
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.allows(request, self.level_view, None)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.allows(request, self.level_view, obj)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - an inline gets its parent
+        return self.allows(request, self.level_add, None)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.allows(request, self.level_change, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.allows(request, self.level_delete, obj)
+
+
+class BureauAdmin(Rights, ModelAdmin):
+    """Lists narrow themselves to the reader's bureaus: every query runs through the scoped manager."""
+
+    list_per_page = 50
+    list_max_show_all = 200
+    show_full_result_count = False
+    list_filter_submit = True
+    list_filter_sheet = True
+    compressed_fields = True
+    warn_unsaved_form = True
+    actions: Sequence[str] | None = None
+    big_table = False  # the pages are not counted
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        return {name: found for name, found in super().get_actions(request).items() if name != "delete_selected"}
+
+    def get_paginator(self, *args: Any, **kwargs: Any) -> Paginator[Any]:
+        if self.big_table:
+            return InfinitePaginator(*args, **kwargs)
+        return super().get_paginator(*args, **kwargs)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Choices are the reader's own: people of the same bureaus; other rows by their scoped manager."""
+        related = db_field.remote_field.model
+        if related is get_user_model():
+            kwargs["queryset"] = colleagues(related)
+        elif "queryset" not in kwargs:
+            kwargs["queryset"] = related._default_manager.all()
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs.setdefault("queryset", db_field.remote_field.model._default_manager.all())
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+
+class ReadOnlyInline(Rights, TabularInline):
+    """Rows of something that people read and never change here."""
+
+    extra = 0
+    max_num = 0
+    can_delete = False
+    show_change_link = False
+
+
+def colleagues(users: Any) -> models.QuerySet[Any]:
+    """Users who are members of an organisation in scope; all of them for a superuser."""
+    scope = current_scope()
+    if scope is None or scope.organisations is None:
+        found: models.QuerySet[Any] = users.objects.all()
+        return found
+    narrowed: models.QuerySet[Any] = users.objects.filter(membership__organisation__in=scope.organisations).distinct()
+    return narrowed

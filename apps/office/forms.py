@@ -1,0 +1,31 @@
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+LAST_DAYS, THIS_YEAR, SINCE = "days", "year", "since"
+
+
+class SynchronizeForm(forms.Form):
+    """The small form of "Synchronize data from all integrations"."""
+
+    span = forms.ChoiceField(choices=[(LAST_DAYS, _("last days")), (THIS_YEAR, _("this year")), (SINCE, _("since"))])
+    since = forms.DateField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        if values.get("span") == SINCE and not values.get("since"):
+            self.add_error("since", _("Choose the day to read from."))
+        return values
+
+    def window(self) -> dict[str, Any]:
+        """Arguments of `start_sync`."""
+        span = self.cleaned_data["span"]
+        if span == SINCE:
+            return {"window_from": self.cleaned_data["since"]}
+        return {"this_year": True} if span == THIS_YEAR else {"days": settings.KONTOR_WINDOW_DAYS}
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(max_length=300)

@@ -1,0 +1,182 @@
+"""What the client's page and home show; read here, so that templates and admin classes hold no queries."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from apps.clients.models import Client
+from apps.connectors.models import Connection
+from apps.connectors.registry import label_of
+from apps.core.admin import time_text
+from apps.flows.models import Feed
+from apps.ledger.admin.versions import move_badge
+from apps.ledger.enums import Move
+from apps.ledger.models import Finding, LedgerState, VoucherVersion
+from apps.notifications.models import Problem
+from apps.office.problems import problem_card
+from apps.sync.admin.runs import differences_of, run_badge
+from apps.sync.admin.state import missing_lines
+from apps.sync.admin.status import Status, progress_text, status_of, with_status
+from apps.sync.enums import LIVE, RunKind, RunState
+from apps.sync.models import Run
+
+RUNS_SHOWN, MOVES_SHOWN, FINDINGS_SHOWN, PROBLEMS_SHOWN = 8, 30, 20, 30
+LAST_NIGHT = timedelta(hours=24)
+
+
+def client_page(object_id: str, user: Any) -> dict[str, Any]:
+    """Nothing where the client is not in scope: Django's own view answers for that."""
+    found = with_status(Client.objects.filter(pk=object_id)).first() if object_id.isdigit() else None
+    if found is None:
+        return {}
+    status = status_of(found)
+    problems = Problem.objects.filter(client=found, resolved_at=None).select_related("client")
+    runs = list(Run.objects.filter(client=found).order_by("-pk")[:RUNS_SHOWN])
+    return {
+        "status": status,
+        "client": found,
+        "may_work": user.may("work", found.organisation_id),
+        "may_manage": user.may("manage", found.organisation_id),
+        "window_days": settings.KONTOR_WINDOW_DAYS,
+        "integrations": integrations(found),
+        "cards": [problem_card(problem, user) for problem in problems],
+        "findings": list(Finding.objects.filter(client=found, resolved_at=None)[:FINDINGS_SHOWN]),
+        "differences": differences_of(status.proof),
+        "missing": missing_lines(status.proof) if status.proof else [],
+        "runs": [(run, run_badge(run)) for run in runs],
+        "recalculated_at": LedgerState.objects.filter(client=found).values_list("recalculated_at", flat=True).first(),
+        "this_year": timezone.localdate().replace(month=1, day=1),
+        **moves_of(runs),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integration:
+    connection: Connection
+    system: str
+    shared: bool
+    feed: Feed | None
+    last: Run | None
+
+
+def integrations(client: Client) -> list[Integration]:
+    connections = list(Connection.objects.filter(client=client).select_related("connector", "client"))
+    feeds = {feed.connection_id: feed for feed in Feed.objects.filter(client=client)}
+    ended = Run.objects.filter(client=client, feed__isnull=False).exclude(state__in=LIVE)
+    last: dict[int | None, Run] = {}
+    for run in ended.order_by("-pk")[:20]:
+        last.setdefault(run.feed_id, run)
+    return [
+        Integration(
+            connection=connection,
+            system=label_of(connection.connector.provider),
+            shared=connection.connector.client_id is None,
+            feed=feeds.get(connection.pk),
+            last=last.get(feeds[connection.pk].pk) if connection.pk in feeds else None,
+        )
+        for connection in connections
+    ]
+
+
+def moves_of(runs: list[Run]) -> dict[str, Any]:
+    """“The books moved”: what the latest reading found changed, with the effect of all of it on the result."""
+    reading = next((run for run in runs if run.kind != RunKind.RECALCULATION and run.state not in LIVE), None)
+    if reading is None:
+        return {"moved_run": None, "moves": [], "moves_more": 0}
+    found = VoucherVersion.objects.filter(run_id=reading.pk).exclude(move=Move.META).select_related("voucher")
+    rows = list(found.order_by("-in_closed", "pk"))
+    return {
+        "moved_run": reading,
+        "moves": [(row, move_badge(row)) for row in rows[:MOVES_SHOWN]],
+        "moves_more": max(0, len(rows) - MOVES_SHOWN),
+        "moves_closed": sum(1 for row in rows if row.in_closed),
+        "moves_effect": sum((row.effect for row in rows), start=rows[0].effect * 0) if rows else None,
+    }
+
+
+def progress(client: Client) -> dict[str, Any]:
+    """What the page asks for every two seconds."""
+    found = with_status(Client.objects.filter(pk=client.pk)).get()
+    status = status_of(found)
+    live = status.live
+    percent = None
+    if live and live.expected and live.done:
+        percent = min(99, round(live.done * 100 / live.expected))
+    return {
+        "live": live is not None,
+        "text": progress_text(live) if live else "",
+        "percent": percent,
+        "state": {"colour": status.state.colour, "word": status.state.word, "sentence": status.state.sentence},
+        "problems": status.open_problems,
+    }
+
+
+# -- Home -------------------------------------------------------------------------------------------------------------
+
+
+def home(user: Any) -> dict[str, Any]:
+    """Five questions to the database, however many clients there are."""
+    statuses = [status_of(client) for client in with_status(Client.objects.order_by("name"))]
+    problems = list(
+        Problem.objects.filter(resolved_at=None).select_related("client").order_by("-first_at")[: PROBLEMS_SHOWN + 1]
+    )
+    since = timezone.now() - LAST_NIGHT
+    runs = list(
+        Run.objects.filter(created_at__gte=since, kind=RunKind.NIGHTLY).select_related("client").order_by("-pk")
+    )
+    live = [status for status in statuses if status.live]
+    return {
+        "sentence": home_sentence(statuses),
+        "groups": by_state(statuses),
+        "has_clients": bool(statuses),
+        "cards": [problem_card(problem, user) for problem in problems[:PROBLEMS_SHOWN]],
+        "more_problems": len(problems) > PROBLEMS_SHOWN,
+        "silent": [status for status in statuses if needs_hand(status) and not status.open_problems],
+        "night": night_text(runs),
+        "night_bad": [(run, run_badge(run)) for run in runs if run.state not in (*LIVE, RunState.SUCCEEDED)],
+        "live": [(status, progress_text(status.live)) for status in live if status.live],
+        "may_manage": user.may("manage"),
+    }
+
+
+def needs_hand(status: Status) -> bool:
+    return status.open_problems > 0 or status.state.colour in ("red", "amber")
+
+
+def home_sentence(statuses: list[Status]) -> str:
+    agree = sum(1 for status in statuses if status.state.is_complete)
+    hand = sum(1 for status in statuses if needs_hand(status))
+    all_ = len(statuses)
+    first = ngettext(
+        "%(agree)d of %(all)d client agrees with its source.", "%(agree)d of %(all)d clients agree with their source.", all_
+    ) % {"agree": agree, "all": all_}
+    if not hand:
+        return f"{first} {_('Nothing needs a hand.')}"
+    second = ngettext("%(count)d needs a hand.", "%(count)d need a hand.", hand) % {"count": hand}
+    return f"{first} {second}"
+
+
+def by_state(statuses: list[Status]) -> list[tuple[str, str, int]]:
+    """(colour, word, how many), the good ones first."""
+    counts: dict[tuple[str, str], int] = {}
+    for status in statuses:
+        key = (status.state.colour, status.state.word)
+        counts[key] = counts.get(key, 0) + 1
+    order = ["green", "outline", "blue", "grey", "amber", "red"]
+    return [(*key, counts[key]) for key in sorted(counts, key=lambda key: (order.index(key[0]), key[1]))]
+
+
+def night_text(runs: list[Run]) -> str:
+    """`night 02:00–02:41, 12 runs, 10 complete`; empty where nothing ran."""
+    if not runs:
+        return ""
+    first = min(run.created_at for run in runs)
+    ends: list[datetime] = [run.finished_at for run in runs if run.finished_at]
+    done = sum(1 for run in runs if run.state == RunState.SUCCEEDED)
+    values = {"from": time_text(first), "to": time_text(max(ends)) if ends else "…", "runs": len(runs), "done": done}
+    return _("Night %(from)s – %(to)s: %(done)d of %(runs)d runs complete.") % values

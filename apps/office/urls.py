@@ -1,0 +1,38 @@
+"""Pages of office, under /admin/ and behind its sign-in."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.urls import URLPattern, path
+
+from apps.office.views import balances, clients, connections, connectors, problems
+
+app_name = "office"
+
+
+def _page(address: str, view: Callable[..., Any], name: str) -> URLPattern:
+    return path(address, admin.site.admin_view(view), name=name)
+
+
+urlpatterns = [
+    _page("clients/client/<int:pk>/synchronize/", clients.synchronize, "synchronize"),
+    _page("clients/client/<int:pk>/recalculate/", clients.recalculate, "recalculate"),
+    _page("clients/client/<int:pk>/progress/", clients.progress, "progress"),
+    _page("clients/client/<int:pk>/balances/", balances.balances, "balances"),
+    _page("clients/client/<int:pk>/balances/<str:number>/", balances.postings, "postings"),
+    _page("clients/client/<int:pk>/integrations/add/", connectors.choose_for_client, "integration_add"),
+    _page("clients/client/<int:pk>/integrations/add/<slug:slug>/", connectors.client_form, "integration_form"),
+    _page(
+        "clients/client/<int:pk>/integrations/shared/<int:connector_pk>/", connections.use_shared, "integration_shared"
+    ),
+    _page("connectors/new/", connectors.choose_for_bureau, "connector_add"),
+    _page("connectors/new/<int:pk>/<slug:slug>/", connectors.bureau_form, "connector_form"),
+    _page("connectors/<int:pk>/", connectors.change, "connector"),
+    _page("connections/<int:pk>/", connections.connection, "connection"),
+    _page("connections/<int:pk>/activate/", connections.activate, "connection_activate"),
+    _page("connections/<int:pk>/confirm/", connections.confirm, "connection_confirm"),
+    _page("connections/<int:pk>/release/", connections.release, "connection_release"),
+    _page("problems/<int:pk>/again/", problems.again, "problem_again"),
+    _page("problems/<int:pk>/release/", problems.release, "problem_release"),
+]

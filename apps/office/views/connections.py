@@ -1,0 +1,125 @@
+"""A client's connection: its state and company, and Activate, confirm, release."""
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from apps.clients.models import Client
+from apps.clients.placeholders import PlaceholderError, fill
+from apps.connectors.actions import Activation, activate_connection, confirm_company, connect, release_connection
+from apps.connectors.admin import connection_badge
+from apps.connectors.models import Connection, Connector
+from apps.connectors.queries import placeholder_fields
+from apps.connectors.registry import label_of, provider
+from apps.flows.actions import ensure_feed
+from apps.flows.models import Feed
+from apps.notifications.models import Problem
+from apps.office.forms import ReasonForm
+from apps.office.problems import problem_card
+from apps.office.views.page import allowed, found, page
+from apps.records.enums import Resource
+
+ROWS = ("client__organisation", "connector__organisation")
+
+
+@require_GET
+def connection(request: HttpRequest, pk: int) -> HttpResponse:
+    row = found(request, "view", Connection.objects.select_related(*ROWS), pk)
+    user = allowed(request, "view", row.client.organisation_id)
+    problems = Problem.objects.filter(
+        subject_kind=Connection._meta.label_lower, subject_id=str(pk), resolved_at=None
+    ).select_related("client")
+    return page(
+        request,
+        "office/connection.html",
+        f"{label_of(row.connector.provider)} · {row.client}",
+        connection=row,
+        system=label_of(row.connector.provider),
+        badge=connection_badge(row),
+        shared=row.connector.client_id is None,
+        becomes=_becomes(row),
+        feed=Feed.objects.filter(connection=row).first(),
+        cards=[problem_card(problem, user) for problem in problems],
+        may_work=user.may("work", row.client.organisation_id),
+        may_manage=user.may("manage", row.client.organisation_id),
+    )
+
+
+def _becomes(row: Connection) -> list[tuple[str, str, str]]:
+    """(field, as entered, as it is sent for this client) of the fields that differ from client to client."""
+    shown = []
+    for name in placeholder_fields(row.connector):
+        text = row.connector.values.get(name, "")
+        try:
+            shown.append((name, text, fill(text, row.client)))
+        except PlaceholderError:
+            shown.append((name, text, "–"))
+    return shown
+
+
+@require_POST
+def activate(request: HttpRequest, pk: int) -> HttpResponse:
+    row = found(request, "work", Connection.objects.select_related(*ROWS), pk)
+    outcome = activate_connection(connection=row, actor=request.user)
+    if tell(request, outcome):
+        attach_feed(request, row)
+        return redirect("admin:clients_client_change", row.client_id)
+    return redirect("office:connection", pk)
+
+
+@require_POST
+def confirm(request: HttpRequest, pk: int) -> HttpResponse:
+    row = found(request, "work", Connection.objects.select_related(*ROWS), pk)
+    form = ReasonForm(request.POST)
+    try:
+        confirm_company(connection=row, actor=request.user, reason=form.data.get("reason", ""))
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return redirect("office:connection", pk)
+    attach_feed(request, row)
+    messages.success(request, _("Confirmed: %(company)s.") % {"company": row.company})
+    return redirect("admin:clients_client_change", row.client_id)
+
+
+@require_POST
+def release(request: HttpRequest, pk: int) -> HttpResponse:
+    row = found(request, "manage", Connection.objects.select_related(*ROWS), pk)
+    release_connection(connection=row, actor=request.user, reason=request.POST.get("reason", "")[:300])
+    messages.success(request, _("The connection is out of use until it is activated again."))
+    return redirect("office:connection", pk)
+
+
+@require_POST
+def use_shared(request: HttpRequest, pk: int, connector_pk: int) -> HttpResponse:
+    """The client reads through the bureau's connector: connected and activated at once."""
+    client = found(request, "work", Client.objects.select_related("organisation"), pk)
+    shared = Connector.objects.filter(organisation=client.organisation_id, client=None)
+    connector = get_object_or_404(shared, pk=connector_pk)
+    row = connect(client=client, connector=connector, actor=request.user)
+    if tell(request, activate_connection(connection=row, actor=request.user)):
+        attach_feed(request, row)
+        return redirect("admin:clients_client_change", pk)
+    return redirect("office:connection", row.pk)
+
+
+def tell(request: HttpRequest, outcome: Activation) -> bool:
+    """Say what Activate found; True where the connection works."""
+    if not outcome.ok:
+        messages.error(request, _("Not activated. What to do stands below."))
+        return False
+    company = outcome.connection.company if outcome.connection else ""
+    messages.success(request, _("Activated: %(company)s.") % {"company": company})
+    return True
+
+
+def attach_feed(request: HttpRequest, row: Connection) -> None:
+    """The first connection that gives a ledger feeds the client's books."""
+    if Resource.VOUCHERS not in provider(row.connector.provider).resources:
+        return
+    if Feed.objects.filter(client=row.client).exclude(connection=row).exists():
+        messages.warning(request, _("The client's books come from another integration; this one is not read."))
+        return
+    ensure_feed(connection=row, actor=request.user)
