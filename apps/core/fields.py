@@ -52,8 +52,8 @@ class AmountField(WholeNumbers):
 
     description = _("Amount")
     if TYPE_CHECKING:
-        _pyi_private_set_type: Decimal | int | str | Combinable
-        _pyi_private_get_type: Decimal
+        _pyi_private_set_type: Decimal | int | str | Combinable  # type: ignore[assignment]
+        _pyi_private_get_type: Decimal  # type: ignore[assignment]
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:  # noqa: ARG002 - Django's
         return from_units(value)

@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 
 from apps.connectors.registry import label_of
+from apps.connectors.sdk import remedies as sdk_remedies
+from apps.connectors.sdk.failures import ConnectorError, Failure
 from apps.connectors.sdk.queries import Gone
 from apps.ledger.content import fingerprint
 from apps.ledger.enums import FindingKind
@@ -75,6 +77,10 @@ def _looked_up(context: Context, rows: dict[str, Voucher], gone: list[str]) -> d
             gone.append(record.external_id)
         elif isinstance(record, records.Voucher):
             found[record.external_id] = record
+    unanswered = set(rows) - set(found) - set(gone)
+    if unanswered:
+        detail = f"no answer about voucher {min(unanswered)}"
+        raise ConnectorError(Failure.TRANSIENT, sdk_remedies.BAD_PAGE, detail=detail)
     return found
 
 
