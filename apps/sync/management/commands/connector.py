@@ -3,16 +3,18 @@
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as translate
 
 from apps.connectors import standalone
+from apps.connectors.sdk import remedies
 from apps.connectors.sdk.declaration import Provider
-from apps.connectors.sdk.failures import ConnectorError
+from apps.connectors.sdk.failures import ConnectorError, Failure
 from apps.connectors.sdk.session import Session
 from apps.connectors.standalone import Summary
 from apps.records.json import to_json
@@ -66,12 +68,19 @@ class Command(BaseCommand):
         provider = standalone.provider_named(options["provider"])
         task = self._task(provider, options)  # wrong use is told before anything is sent
         given = standalone.values_of(options["values"])
+        session: Session | None = None
         try:
-            summary = task(standalone.session_for(provider, given))
+            session = standalone.session_for(provider, given)
+            summary = task(session)
         except ConnectorError as error:
-            self.stdout.flush()
-            self._tell_failure(error)
-            sys.exit(FAILED)
+            self._failed(error)
+        except (BrokenPipeError, standalone.WrongUseError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a provider's own fault is told like any other failure
+            mask = session.masker.text if session is not None else str
+            self.stderr.write(mask(traceback.format_exc()))
+            detail = mask(f"{type(error).__name__}: {error}")
+            self._failed(ConnectorError(Failure.UNKNOWN, remedies.NOT_UNDERSTOOD, detail=detail))
         self.stdout.flush()
         self._tell(summary)
         if not summary.complete:
@@ -118,6 +127,11 @@ class Command(BaseCommand):
             parts.append(f"cursor: {summary.cursor}")
         parts.append("complete" if summary.complete else "NOT COMPLETE")
         self.stderr.write(", ".join(parts))
+
+    def _failed(self, error: ConnectorError) -> NoReturn:
+        self.stdout.flush()
+        self._tell_failure(error)
+        sys.exit(FAILED)
 
     def _tell_failure(self, error: ConnectorError) -> None:
         if self.as_json:
