@@ -16,7 +16,9 @@ PACKAGES_VARIABLE = "KONTOR_PROVIDER_PACKAGES"
 @cache
 def all_providers() -> dict[str, Provider]:
     """Provider by slug. Raises ImportError or ValueError naming a folder that is broken; a system check reports it."""
-    modules = [f"{our_folder.__name__}.{entry.name}" for entry in pkgutil.iter_modules(our_folder.__path__) if entry.ispkg]
+    modules = [
+        f"{our_folder.__name__}.{entry.name}" for entry in pkgutil.iter_modules(our_folder.__path__) if entry.ispkg
+    ]
     modules += [name.strip() for name in os.environ.get(PACKAGES_VARIABLE, "").split(",") if name.strip()]
     modules += [entry.value for entry in entry_points(group=ENTRY_POINTS)]
     found: dict[str, Provider] = {}
