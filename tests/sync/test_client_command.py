@@ -58,11 +58,11 @@ def test_same_again_changes_nothing_and_says_so() -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"orgnr": "923609017"}, "923609017"),
+        ({"orgnr": "923609017"}, "--orgnr .*923609017"),
         ({"country": "NOR"}, "NO"),
         ({"number": "1/2"}, "slash"),
-        ({"name": ""}, "blank"),
-        ({"organisation": "not a slug"}, "slug"),
+        ({"name": ""}, "--name"),
+        ({"organisation": "not a slug"}, "--organisation"),
     ],
 )
 def test_wrong_values_are_wrong_use_and_leave_nothing(changes: dict[str, str], named: str) -> None:

@@ -40,7 +40,7 @@ class Command(BaseCommand):
                     organisation_number=options["orgnr"].strip(),
                 )
         except ValidationError as error:
-            raise CommandError("; ".join(error.messages), returncode=WRONG_USE) from error
+            raise CommandError(_told(error), returncode=WRONG_USE) from error
         told = {
             "organisation": client.organisation.slug,
             "number": client.number,
@@ -80,6 +80,18 @@ def add_client(*, slug: str, number: str, name: str, country: str, organisation_
     client.save()
     note(organisation_id=organisation.pk, actor=None, action="client.added", subject=client)
     return client, True
+
+
+def _told(error: ValidationError) -> str:
+    """Each message with the option it is about, where it is about one."""
+    if not hasattr(error, "error_dict"):
+        return "; ".join(error.messages)
+    options = {"organisation_number": "--orgnr", "slug": "--organisation", "__all__": ""}
+    return "; ".join(
+        f"{options.get(field, f'--{field}')} {message}".strip()
+        for field, messages in error.message_dict.items()
+        for message in messages
+    )
 
 
 def _same(held: Client, asked: Client) -> bool:

@@ -1,6 +1,7 @@
 """`manage.py ledger import|recalculate|balances`."""
 
 import json
+import os
 import re
 import sys
 from argparse import ArgumentTypeError
@@ -48,7 +49,13 @@ class Command(BaseCommand):
         with system_scope("the operator's command"):
             client = find_client(options["client"])
             run = {"import": self._import, "recalculate": self._recalculate, "balances": self._balances}
-            run[options["what"]](client, options)
+            try:
+                run[options["what"]](client, options)
+                self.stdout.flush()
+            except BrokenPipeError:
+                # the reader has enough; nothing more may be written, not even when Python ends
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                sys.exit(FAILED)
 
     def _import(self, client: Client, options: dict[str, Any]) -> None:
         path: Path = options["file"]
