@@ -37,12 +37,23 @@ def enqueue(run: Run) -> None:
     async_task("apps.sync.tasks.work", run.pk, cluster=run.lane)
 
 
+def _rows() -> models.QuerySet[Run]:
+    """The runs, for compare-and-set: conditions on the row itself only, whatever the scope.
+
+    With the scope's join Django updates `WHERE id IN (SELECT ...)`. PostgreSQL, after waiting for a row that another
+    transaction changed, looks again at conditions of the UPDATE, not inside the SELECT: both would win.
+    """
+    with system_scope("compare-and-set on a run"):
+        return Run.objects.all()
+
+
 def claim(run_id: int) -> Run | None:
     """Take the run if it waits and its time has come; the attempt is counted before the work. None: not ours."""
     now = timezone.now()
     token = str(uuid.uuid4())
     taken = (
-        Run.objects.filter(pk=run_id, state=RunState.QUEUED)
+        _rows()
+        .filter(pk=run_id, state=RunState.QUEUED)
         .filter(models.Q(not_before=None) | models.Q(not_before__lte=now))
         .update(
             state=RunState.RUNNING,
@@ -56,7 +67,7 @@ def claim(run_id: int) -> Run | None:
     )
     if not taken:
         return None
-    Run.objects.filter(pk=run_id, started_at=None).update(started_at=now)
+    _rows().filter(pk=run_id, started_at=None).update(started_at=now)
     return Run.objects.select_related("client__organisation", "feed__connection__connector").get(pk=run_id)
 
 
@@ -72,8 +83,7 @@ def step(run: Run, *, progress: bool = True) -> Iterator[dict[str, Any]]:
         yield changes
         if progress:
             changes["attempts"] = 0
-        held = Run.objects.filter(pk=run.pk, token=run.token, state=RunState.RUNNING)
-        if not held.update(lease_until=_lease(), **changes):
+        if not _held(run).update(lease_until=_lease(), **changes):
             raise LeaseLostError
     for name, value in changes.items():
         setattr(run, name, value)
@@ -87,14 +97,12 @@ def heartbeat(run: Run) -> Iterator[None]:
     def beat() -> None:
         try:
             while not stop.wait(settings.KONTOR_HEARTBEAT_SECONDS):
-                with system_scope("heartbeat of a claimed run"):
-                    try:
-                        held = Run.objects.filter(pk=run.pk, token=run.token, state=RunState.RUNNING)
-                        if not held.update(lease_until=_lease()):
-                            return
-                    except DatabaseError:
-                        log.warning("heartbeat of run %s failed", run.pk, exc_info=True)
-                        close_old_connections()
+                try:
+                    if not _held(run).update(lease_until=_lease()):
+                        return
+                except DatabaseError:
+                    log.warning("heartbeat of run %s failed", run.pk, exc_info=True)
+                    close_old_connections()
         finally:
             connection.close()
 
@@ -110,14 +118,13 @@ def heartbeat(run: Run) -> Iterator[None]:
 def hand_on(run: Run, *, wait: float = 0.0, **changes: Any) -> None:
     """End the slice and queue the next one in the same transaction. With `wait` seconds the ticker queues it later."""
     with transaction.atomic():
-        held = Run.objects.filter(pk=run.pk, token=run.token, state=RunState.RUNNING)
         values = {"state": RunState.QUEUED, "token": "", "lease_until": None, **changes}
         if wait:
             values["not_before"] = timezone.now() + timedelta(seconds=wait)
         else:
             # the ticker queues it again, should the task get lost
             values["lease_until"] = timezone.now() + timedelta(seconds=settings.KONTOR_LEASE_SECONDS * 4)
-        if not held.update(**values):
+        if not _held(run).update(**values):
             raise LeaseLostError
         if not wait:
             enqueue(run)
@@ -125,9 +132,8 @@ def hand_on(run: Run, *, wait: float = 0.0, **changes: Any) -> None:
 
 def end(run: Run, state: RunState, **changes: Any) -> None:
     """Finish the run; the caller's other writes belong in the same transaction. Raises LeaseLostError."""
-    held = Run.objects.filter(pk=run.pk, token=run.token, state=RunState.RUNNING)
     values = {"state": state, "token": "", "lease_until": None, "finished_at": timezone.now(), **changes}
-    if not held.update(**values):
+    if not _held(run).update(**values):
         raise LeaseLostError
     for name, value in values.items():
         setattr(run, name, value)
@@ -138,7 +144,7 @@ def reap() -> int:
     now = timezone.now()
     # While a lane has tasks that nobody pulled yet, a run that waits long is in the queue, not lost.
     busy = set(OrmQ.objects.filter(lock__lte=now).values_list("key", flat=True))
-    left = Run.objects.filter(
+    left = _rows().filter(
         models.Q(state=RunState.RUNNING, lease_until__lt=now)
         | models.Q(state=RunState.QUEUED, not_before__lte=now)
         | models.Q(state=RunState.QUEUED, not_before=None, lease_until__lt=now) & ~models.Q(lane__in=busy)
@@ -146,12 +152,17 @@ def reap() -> int:
     count = 0
     for run in left:
         with transaction.atomic():
-            same = Run.objects.filter(pk=run.pk, state=run.state, token=run.token, lease_until=run.lease_until)
+            same = _rows().filter(pk=run.pk, state=run.state, token=run.token, lease_until=run.lease_until)
             patience = timezone.now() + timedelta(seconds=settings.KONTOR_LEASE_SECONDS * 4)
             if same.update(state=RunState.QUEUED, token="", lease_until=patience, not_before=None):
                 enqueue(run)
                 count += 1
     return count
+
+
+def _held(run: Run) -> models.QuerySet[Run]:
+    """The run's row while it is still this worker's."""
+    return _rows().filter(pk=run.pk, token=run.token, state=RunState.RUNNING)
 
 
 def _lease() -> Any:

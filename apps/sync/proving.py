@@ -43,7 +43,8 @@ def prove(context: Context) -> None:
         if differences:
             differing[year] = differences
     if not differing:
-        _finish(context, Grade.CONTROL_TOTALS, [], accounts)
+        # No totals at all agree with no books at all: that proves nothing, the right to see them may be missing.
+        _finish(context, Grade.CONTROL_TOTALS if accounts else Grade.NOT_PROVABLE, [], accounts)
     elif context.run.resume.get("reread") or context.run.resume.get("guard"):
         _finish(context, Grade.NOT_COMPLETE, _named(context, differing), accounts, list(differing.values()))
     else:
@@ -65,8 +66,18 @@ def _read_again(context: Context, differing: dict[FiscalYear, list[Difference]])
     with context.step() as changes:
         SeenVoucher.objects.filter(run=context.run).delete()
         changes.update(
-            stage=Stage.REGISTERS, whole=True, window_from=start, window_to=_last_day(context), resume={"reread": True}
+            stage=Stage.REGISTERS,
+            whole=True,
+            window_from=start,
+            window_to=_last_day(context),
+            resume={**_released(context), "reread": True},
         )
+    context.begin_again()
+
+
+def _released(context: Context) -> dict[str, bool]:
+    """Staff's word that many are really gone holds for the whole run."""
+    return {"released": True} if context.run.resume.get("released") else {}
 
 
 def _last_day(context: Context) -> date:
@@ -116,20 +127,21 @@ def _finish(
     guard = run.resume.get("guard")
     missing = [{"kind": "mass_disappearance", **{name: str(value) for name, value in guard.items()}}] if guard else []
     total: Decimal = control_difference([one for year in by_year or [] for one in year])
-    with context.step() as changes:
-        source = source_of(context.feed)
-        note_findings(client, source)
-        proof = keep_proof(
-            client=client, source=source, run_id=run.pk, grade=grade, differences=differences, missing=missing,
-            accounts=accounts, total=total,
-        )  # fmt: skip
-        codes = _tell(context, proof, differences, vendor)
-        resolve_problems(subject=context.connection, keep=codes)
-        _close_feed(context, whole=run.whole and not run.resume.get("reread"), guarded=bool(guard))
-        SeenVoucher.objects.filter(run=run).delete()
-        changes["stage"] = Stage.DONE
-        changes["resume"] = {}
+    # One transaction: killed between the two, the run would be at its last stage and never end.
     with transaction.atomic():
+        with context.step() as changes:
+            source = source_of(context.feed)
+            note_findings(client, source)
+            proof = keep_proof(
+                client=client, source=source, run_id=run.pk, grade=grade, differences=differences, missing=missing,
+                accounts=accounts, total=total,
+            )  # fmt: skip
+            codes = _tell(context, proof, differences, vendor)
+            resolve_problems(subject=context.connection, keep=codes)
+            _close_feed(context, whole=run.whole and not run.resume.get("reread"), guarded=bool(guard))
+            SeenVoucher.objects.filter(run=run).delete()
+            changes["stage"] = Stage.DONE
+            changes["resume"] = {}
         complete = proof.grade != Grade.NOT_COMPLETE
         end(run, RunState.SUCCEEDED if complete else RunState.PARTIAL, remedy="" if complete else codes[0])
 
