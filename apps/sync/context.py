@@ -43,7 +43,9 @@ class Context:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._session is not None:
             self._session.transport.close()
 
@@ -78,6 +80,13 @@ class Context:
             changes["requests"] = self.run.requests + made - self._counted
         self._counted = made
 
+    def begin_again(self) -> None:
+        """Forget what this slice has read: a second pass must ask the vendor, and know the years that it brings."""
+        if self._session is not None:
+            self.session.transport.close()
+        self._session = self._intake = None
+        self._counted = 0
+
     def intake(self, source: Source) -> Intake:
         if self._intake is None:
             self._intake = Intake(
@@ -99,8 +108,9 @@ class Context:
         return recorder_of(self.session).last_exchange_id
 
     def is_whole_pass_due(self) -> bool:
+        """By days, not hours: a run that ended at 02:11 must not put the next whole pass off to the eighth night."""
         done: datetime | None = self.feed.whole_pass_at
-        return done is None or timezone.now() - done >= WHOLE_PASS_EVERY
+        return done is None or self.today - done.astimezone(self.client.zone).date() >= WHOLE_PASS_EVERY
 
     def window_start(self) -> date:
         return self.today - timedelta(days=settings.KONTOR_WINDOW_DAYS)
