@@ -39,4 +39,4 @@ def fill(text: str, client: Client) -> str:
 
 
 def has_placeholder(text: str) -> bool:
-    return re.search(r"%[^%\s]+%", text) is not None
+    return any(name for name in re.findall(r"%([^%\s]*)%", text))
