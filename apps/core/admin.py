@@ -98,7 +98,7 @@ def seconds_text(seconds: float) -> str:
 
 
 def amount_cell(amount: Decimal | None) -> SafeString:
-    return format_html('<span class="k-num">{}</span>', amount_text(amount))
+    return format_html('<span class="k-num k-cell">{}</span>', amount_text(amount))
 
 
 def organisation_of(row: models.Model) -> int | None:
@@ -159,10 +159,10 @@ class BureauAdmin(Rights, ModelAdmin):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         return {name: found for name, found in super().get_actions(request).items() if name != "delete_selected"}
 
-    def get_paginator(self, *args: Any, **kwargs: Any) -> Paginator[Any]:
+    def get_paginator(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Paginator[Any]:
         if self.big_table:
             return InfinitePaginator(*args, **kwargs)
-        return super().get_paginator(*args, **kwargs)
+        return super().get_paginator(request, *args, **kwargs)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Choices are the reader's own: people of the same bureaus; other rows by their scoped manager."""
@@ -185,6 +185,7 @@ class ReadOnlyInline(Rights, TabularInline):
     max_num = 0
     can_delete = False
     show_change_link = False
+    hide_title = True
 
 
 def colleagues(users: Any) -> models.QuerySet[Any]:

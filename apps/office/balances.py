@@ -11,7 +11,7 @@ from apps.clients.models import Client
 from apps.core.admin import NONE, amount_text
 from apps.ledger.models import Account, Balance, FiscalYear
 from apps.ledger.periods import months_of, text_of
-from apps.ledger.reports import BalanceSheet, Line, ProfitAndLoss, balance_sheet, profit_and_loss, trial_balance
+from apps.ledger.reports import Line, ProfitAndLoss, balance_sheet, profit_and_loss, trial_balance
 from apps.records.enums import AccountType
 
 ZERO = Decimal("0.00")
@@ -102,7 +102,7 @@ class Part:
     total: str
 
 
-def sheet_parts(client: Client, picked: Picked) -> tuple[list[Part], str | None, BalanceSheet]:
+def sheet_parts(client: Client, picked: Picked) -> tuple[list[Part], str | None, str]:
     """Assets as they are, equity and liabilities with their sign turned; the rest, where the books do not balance."""
     sheet = balance_sheet(client, picked.last)
     computed = [
@@ -110,12 +110,14 @@ def sheet_parts(client: Client, picked: Picked) -> tuple[list[Part], str | None,
         (None, _("Result of earlier years, not transferred"), -sheet.earlier_result),
     ]
     equity = [*_lines(sheet.of(AccountType.EQUITY), turned=True), *computed]
+    debts = _lines(sheet.of(AccountType.LIABILITY), turned=True)
     parts = [
         _part(_("Assets"), _lines(sheet.of(AccountType.ASSET))),
         _part(_("Equity"), equity),
-        _part(_("Liabilities"), _lines(sheet.of(AccountType.LIABILITY), turned=True)),
+        _part(_("Liabilities"), debts),
     ]
-    return parts, amount_text(sheet.rest) if sheet.rest else None, sheet
+    owed = sum((amount for _account, _name, amount in [*equity, *debts]), ZERO)
+    return parts, amount_text(sheet.rest) if sheet.rest else None, amount_text(owed)
 
 
 def profit_parts(client: Client, year: FiscalYear) -> tuple[list[Part], str]:

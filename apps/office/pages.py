@@ -1,5 +1,6 @@
 """What the client's page and home show; read here, so that templates and admin classes hold no queries."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,7 +36,8 @@ def client_page(object_id: str, user: Any) -> dict[str, Any]:
     if found is None:
         return {}
     status = status_of(found)
-    problems = Problem.objects.filter(client=found, resolved_at=None).select_related("client")
+    problems = list(Problem.objects.filter(client=found, resolved_at=None).select_related("client"))
+    told = {problem.code for problem in problems}
     runs = list(Run.objects.filter(client=found).order_by("-pk")[:RUNS_SHOWN])
     return {
         "status": status,
@@ -47,7 +49,7 @@ def client_page(object_id: str, user: Any) -> dict[str, Any]:
         "cards": [problem_card(problem, user) for problem in problems],
         "findings": list(Finding.objects.filter(client=found, resolved_at=None)[:FINDINGS_SHOWN]),
         "differences": differences_of(status.proof),
-        "missing": missing_lines(status.proof) if status.proof else [],
+        "missing": missing_lines(status.proof, told=told) if status.proof else [],
         "runs": [(run, run_badge(run)) for run in runs],
         "recalculated_at": LedgerState.objects.filter(client=found).values_list("recalculated_at", flat=True).first(),
         "this_year": timezone.localdate().replace(month=1, day=1),
@@ -85,7 +87,8 @@ def integrations(client: Client) -> list[Integration]:
 
 def moves_of(runs: list[Run]) -> dict[str, Any]:
     """“The books moved”: what the latest reading found changed, with the effect of all of it on the result."""
-    reading = next((run for run in runs if run.kind != RunKind.RECALCULATION and run.state not in LIVE), None)
+    read = (RunState.SUCCEEDED, RunState.PARTIAL)
+    reading = next((run for run in runs if run.kind != RunKind.RECALCULATION and run.state in read), None)
     if reading is None:
         return {"moved_run": None, "moves": [], "moves_more": 0}
     found = VoucherVersion.objects.filter(run_id=reading.pk).exclude(move=Move.META).select_related("voucher")
@@ -126,9 +129,7 @@ def home(user: Any) -> dict[str, Any]:
         Problem.objects.filter(resolved_at=None).select_related("client").order_by("-first_at")[: PROBLEMS_SHOWN + 1]
     )
     since = timezone.now() - LAST_NIGHT
-    runs = list(
-        Run.objects.filter(created_at__gte=since, kind=RunKind.NIGHTLY).select_related("client").order_by("-pk")
-    )
+    runs = _latest(Run.objects.filter(created_at__gte=since, kind=RunKind.NIGHTLY).select_related("client"))
     live = [status for status in statuses if status.live]
     return {
         "sentence": home_sentence(statuses),
@@ -142,6 +143,14 @@ def home(user: Any) -> dict[str, Any]:
         "live": [(status, progress_text(status.live)) for status in live if status.live],
         "may_manage": user.may("manage"),
     }
+
+
+def _latest(runs: Iterable[Run]) -> list[Run]:
+    """The newest run of each feed: a client is told of once."""
+    newest: dict[int | None, Run] = {}
+    for run in sorted(runs, key=lambda run: -run.pk):
+        newest.setdefault(run.feed_id, run)
+    return list(newest.values())
 
 
 def needs_hand(status: Status) -> bool:

@@ -125,6 +125,7 @@ class ClientAdmin(AuditedAdmin):
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         extra = {**(extra_context or {}), **client_page(object_id, request.user)}
+        extra |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().change_view(request, object_id, form_url, extra)
 
     # -- Columns ------------------------------------------------------------------------------------------------------

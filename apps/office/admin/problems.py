@@ -58,7 +58,12 @@ class ProblemAdmin(BureauAdmin):
     list_filter = (OpenFilter, WhoFilter, "code")
     list_select_related = ("client",)
     search_fields = ("title_text", "code", "client__name", "client__number", "client__organisation_number")
-    fields = ("code", "failure", "subject_label", "field", "times", "detail")
+    fieldsets = (
+        (_("For support"), {
+            "classes": ("collapse",),
+            "fields": ("code", "failure", "subject_label", "field", "times", "detail"),
+        }),
+    )  # fmt: skip
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         found = Problem.objects.filter(pk=object_id).select_related("client") if object_id.isdigit() else None

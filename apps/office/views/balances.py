@@ -42,8 +42,8 @@ def balances(request: HttpRequest, pk: int) -> HttpResponse:
 def _report(client: Client, picked: Picked, show: str) -> dict[str, Any]:
     try:
         if show == SHEET:
-            parts, rest, _sheet = sheet_parts(client, picked)
-            return {"parts": parts, "rest": rest}
+            parts, rest, owed = sheet_parts(client, picked)
+            return {"parts": parts, "rest": rest, "owed": owed}
         if show == PROFIT:
             parts, result = profit_parts(client, picked.year)
             return {"parts": parts, "result": result}

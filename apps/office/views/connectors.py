@@ -129,7 +129,7 @@ def _form(request: HttpRequest, target: Target) -> HttpResponse:
         if outcome.ok:
             return _done(request, target, outcome)
         trouble = outcome.trouble
-        if outcome.connection is not None and not (trouble and trouble.field in form.fields):
+        if outcome.connection is not None and outcome.connection.unconfirmed:
             tell(request, outcome)
             return redirect("office:connection", outcome.connection.pk)
     return _show(request, target, form, trouble)

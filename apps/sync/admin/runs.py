@@ -69,11 +69,16 @@ def run_badge(run: Run, *, grade: int | None = None) -> SafeString:
 @admin.register(Run)
 class RunAdmin(BureauAdmin):
     change_form_template = "office/run.html"
-    list_display = ("client", "state_shown", "kind", "step", "progress", "brought", "took", "requests", "since")
+    list_display = ("client", "state_shown", "why", "step", "progress", "brought", "took", "requests", "since")
     list_filter = (RunningFilter, "state", "kind", "lane")
     list_select_related = ("client",)
     search_fields = ("client__name", "client__number", "client__organisation_number")
-    fields = ("client", "kind", "lane", "worker", "attempts", "slices", "resume", "detail")
+    fieldsets = (
+        (_("For support"), {
+            "classes": ("collapse",),
+            "fields": ("id", "lane", "worker", "attempts", "slices", "remedy", "resume", "detail"),
+        }),
+    )  # fmt: skip
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         extra = {**(extra_context or {}), **run_page(object_id)}
@@ -82,6 +87,10 @@ class RunAdmin(BureauAdmin):
     @display(description=_("state"), ordering="state")
     def state_shown(self, run: Run) -> SafeString:
         return run_badge(run)
+
+    @display(description=_("why"), ordering="kind")
+    def why(self, run: Run) -> str:
+        return run.get_kind_display()
 
     @display(description=_("step"), ordering="stage")
     def step(self, run: Run) -> str:

@@ -3,7 +3,7 @@
 Green only for grades 1 and 2 (LEDGER 4), and only while the latest run ended well.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,6 +15,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from apps.core.admin import amount_text, badge, day_text, time_text
 from apps.ledger.enums import Grade, KeptOut
 from apps.ledger.models import Proof
+from apps.notifications.models import Problem
+from apps.sync.enums import Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +137,14 @@ def _incomplete(proof: Proof) -> str:
     if kept_out:
         told = ngettext("%(count)d voucher could not be taken in", "%(count)d vouchers could not be taken in", kept_out)
         parts.append(told % {"count": kept_out})
-    if len(proof.missing) > kept_out:
-        parts.append(_("parts were not read"))
+    for row in proof.missing:
+        if row.get("kind") == "not_read":
+            parts.append(_("stopped at “%(step)s”") % {"step": _step(row)})
+        elif row.get("kind") != "kept_out":
+            parts.append(_("parts were not read"))
     what = ", ".join(parts) or _("the comparison was not finished")
     values = {"what": what, "source": proof.source_label, "time": time_text(proof.at)}
-    return _("not complete: %(what)s (%(source)s, read %(time)s)") % values
+    return _("not complete: %(what)s (%(source)s, %(time)s)") % values
 
 
 # -- What is missing, line by line ------------------------------------------------------------------------------------
@@ -151,9 +156,13 @@ PARTS: dict[str, Any] = {
 }
 
 
-def missing_lines(proof: Proof) -> list[str]:
-    """What was not read or not taken in, a sentence each; differing accounts stand in `proof.differences`."""
-    return [_MISSING.get(str(row.get("kind")), _other)(row) for row in proof.missing]
+def missing_lines(proof: Proof, *, told: Collection[str] = ()) -> list[str]:
+    """What was not read or not taken in, a sentence each; differing accounts stand in `proof.differences`.
+
+    `told`: codes of problems that the page shows anyway.
+    """
+    rows = [row for row in proof.missing if row.get("code") not in told]
+    return [_MISSING.get(str(row.get("kind")), _other)(row) for row in rows]
 
 
 def _kept_out(row: dict[str, Any]) -> str:
@@ -170,11 +179,24 @@ def _disappeared(row: dict[str, Any]) -> str:
     }
 
 
+def _not_read(row: dict[str, Any]) -> str:
+    facts = {name: str(value) for name, value in row.items() if name not in {"kind", "code", "stage", "title"}}
+    return Problem(title_text=str(row.get("title", "")), facts=facts).title
+
+
+def _step(row: dict[str, Any]) -> str:
+    return str(dict(Stage.choices).get(str(row.get("stage")), row.get("stage", "")))
+
+
 def _other(row: dict[str, Any]) -> str:
     return ", ".join(str(value) for name, value in row.items() if name != "kind") or str(row.get("kind", ""))
 
 
-_MISSING: dict[str, Callable[[dict[str, Any]], str]] = {"kept_out": _kept_out, "mass_disappearance": _disappeared}
+_MISSING: dict[str, Callable[[dict[str, Any]], str]] = {
+    "kept_out": _kept_out,
+    "mass_disappearance": _disappeared,
+    "not_read": _not_read,
+}
 
 
 def _day(text: Any) -> str:
