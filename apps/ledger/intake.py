@@ -104,7 +104,7 @@ class Intake:
         for key, voucher in wanted.items():
             mark = fingerprint(voucher)
             old = held.get(key)
-            if old is not None and old.hash == mark and old.deleted_at is None:
+            if old is not None and old.hash == mark and old.deleted_at is None and self._in_its_year(old):
                 tally.unchanged += 1
             elif old is None:
                 fresh.append((voucher, mark))
@@ -242,6 +242,7 @@ class Intake:
                 shots = {"before": shot if was_in else {}, "after": _shot(new)}
                 version = self._version(new.row, move, now, effect=effect, period=earliest, **shots)
                 version.version = new.row.version - 1
+                version.in_closed = version.in_closed or (was_in and self._is_closed(day))
                 versions.append(version)
         VoucherVersion.objects.bulk_create(versions)
         Voucher.objects.bulk_update(rows, WRITTEN, batch_size=100)
@@ -249,19 +250,24 @@ class Intake:
     def _move(self, new: _Old, before: dict[str, Any], day: date, *, was_in: bool) -> Move | None:
         """What kind of news it is; None: it was not in the books before and enters them as an ordinary new one."""
         is_in = _in_books(new)
-        if was_in and not is_in:
-            return Move.DELETED if new.row.counts == Counts.VOID else Move.CHANGED
         if not was_in and not is_in:
             return Move.META
+        if was_in and new.row.counts == Counts.VOID:
+            return Move.DELETED
         if was_in and new.row.date != day:
-            return Move.MOVED
+            return Move.MOVED  # also to a day that no fiscal year of ours holds
+        if not is_in:
+            return Move.CHANGED
         if not was_in:
             return Move.BACKDATED if not self.first_load and self._is_backdated(new.row) else None
         after = _shot(new)
         return Move.META if after["postings"] == before["postings"] else Move.CHANGED
 
+    def _is_closed(self, day: date) -> bool:
+        return self.closed_to is not None and day <= self.closed_to
+
     def _is_backdated(self, row: Voucher) -> bool:
-        if self.closed_to is not None and row.date <= self.closed_to:
+        if self._is_closed(row.date):
             return True
         return self.last_reading is not None and (row.date.year, row.date.month) < (
             self.last_reading.year,
@@ -333,10 +339,16 @@ class Intake:
             **{"before": {}, "after": {}, **shots},
             effect=Decimal(effect).scaleb(-PLACES),
             period=period or voucher.period,
-            in_closed=self.closed_to is not None and voucher.date <= self.closed_to,
+            in_closed=self._is_closed(voucher.date),
             run_id=self.run_id,
             seen_at=now,
         )
+
+    def _in_its_year(self, old: Voucher) -> bool:
+        """Whether it stands in the fiscal year that its day falls in: years are made, and changed, later too."""
+        year = self._year(old.date)
+        held: int | None = old.fiscal_year_id
+        return held == (year.pk if year else None)
 
     def _year(self, day: date) -> FiscalYear | None:
         return next((year for year in self.years if year.start <= day <= year.end), None)

@@ -12,8 +12,18 @@ from django.db.models import Max, Sum
 from django.utils import timezone
 
 from apps.clients.models import Client
-from apps.ledger.enums import Grade, KeptOut
-from apps.ledger.models import Account, Balance, FiscalYear, LedgerState, OpeningBalance, Proof, Source, Voucher
+from apps.ledger.enums import Grade, KeptOut, Weight
+from apps.ledger.models import (
+    Account,
+    Balance,
+    FiscalYear,
+    LedgerState,
+    OpeningBalance,
+    Posting,
+    Proof,
+    Source,
+    Voucher,
+)
 from apps.ledger.periods import months_of, text_of
 from apps.ledger.registers import closed_to
 from apps.records import ledger as records
@@ -50,8 +60,15 @@ def compare_year(year: FiscalYear, controls: Sequence[records.ControlBalance]) -
 
 
 def compare_month(year: FiscalYear, period: int, controls: Sequence[records.ControlBalance]) -> list[Difference]:
-    """The movements of one month of a fiscal year; the openings are judged by the year."""
-    ours = {number: (ZERO, movement) for number, (_opening, movement) in _opening_and_movement(year, [period]).items()}
+    """The movements of one month's days; the openings are judged by the year.
+
+    By the postings' dates, as the source counts them: a transfer of the result stands in period 13, whenever it was.
+    """
+    posted = Posting.objects.filter(
+        client=year.client_id, fiscal_year=year, weight=Weight.POSTED, date__year=period // 100, date__month=period % 100
+    )
+    rows = posted.values_list("account__number").annotate(sum=Sum("amount"))
+    ours = {number: (ZERO, amount) for number, amount in rows}
     stripped = [
         records.ControlBalance(
             account=control.account,
@@ -198,6 +215,9 @@ def last_entry(client: Client) -> date | None:
 
 def _kept_out(client: Client) -> list[dict[str, Any]]:
     found = Voucher.objects.filter(client=client, deleted_at=None).exclude(kept_out=KeptOut.NO).order_by("date")
+    first = FiscalYear.objects.filter(client=client).order_by("start").first()
+    if first is not None:  # one that was moved to before our books is in their opening balances
+        found = found.exclude(kept_out=KeptOut.NO_FISCAL_YEAR, date__lt=first.start)
     return [
         {
             "kind": "kept_out",

@@ -9,7 +9,16 @@ from django.db import transaction
 
 from apps.clients.models import Client
 from apps.ledger.enums import SourceKind, TypeOrigin
-from apps.ledger.models import Account, DimensionItem, FiscalYear, Lock, OpeningBalance, Source
+from apps.ledger.models import (
+    Account,
+    DimensionItem,
+    FiscalYear,
+    Lock,
+    OpeningBalance,
+    Posting,
+    Source,
+    TouchedCell,
+)
 from apps.records import ledger as records
 from apps.records.enums import AccountType
 
@@ -42,7 +51,21 @@ def take_fiscal_years(
             raise RegisterError(f"fiscal years {earlier} and {later} overlap")
     for year in ordered:
         year.save()
+        _take_strays(client, year)
     return ordered
+
+
+def _take_strays(client: Client, year: FiscalYear) -> None:
+    """Lines of vouchers of another year, dated in this one before it was known: from now on they count here."""
+    strays = Posting.objects.filter(client=client, fiscal_year=None, date__gte=year.start, date__lte=year.end)
+    cells = strays.order_by().values_list("period", "account", "dimension_set").distinct()
+    TouchedCell.objects.bulk_create(
+        [
+            TouchedCell(client=client, fiscal_year=year, period=period, account_id=account, dimension_set_id=items)
+            for period, account, items in cells
+        ]
+    )
+    strays.update(fiscal_year=year)
 
 
 @transaction.atomic

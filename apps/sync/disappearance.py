@@ -1,7 +1,8 @@
 """Absence is not deletion: what the pass did not return is looked up one by one, and many at once delete nothing."""
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from apps.connectors.registry import label_of
 from apps.connectors.sdk import remedies as sdk_remedies
@@ -10,10 +11,10 @@ from apps.connectors.sdk.queries import Gone
 from apps.ledger.content import fingerprint
 from apps.ledger.enums import FindingKind
 from apps.ledger.findings import open_finding
-from apps.ledger.models import Source, Voucher
+from apps.ledger.models import Finding, Source, Voucher
 from apps.notifications.actions import raise_problem
 from apps.records import ledger as records
-from apps.records.enums import Resource, VoucherKind
+from apps.records.enums import Counts, Resource, VoucherKind
 from apps.sync import remedies
 from apps.sync.context import Context
 from apps.sync.enums import Stage
@@ -30,10 +31,11 @@ def missing(context: Context) -> None:
     source = source_of(context.feed)
     held = _held(context, source)
     total = held.count()
-    released = context.feed.release_disappearance
-    if total and not released and not SeenVoucher.objects.filter(run=run).exists():
-        _guard(context, total, total)
+    released = bool(run.resume.get("released")) or context.feed.release_disappearance
+    if not released and _shows_nothing(context, held):
+        _guard(context, _absent(context, held).count(), total)
         return
+    _resolve_left_out(context)
     gone: list[str] = list(run.resume.get("gone", []))
     while rows := {row.external_id: row for row in _absent(context, held).exclude(external_id__in=gone)[:TOGETHER]}:
         found = _looked_up(context, rows, gone)
@@ -41,22 +43,22 @@ def missing(context: Context) -> None:
             break
         with context.step() as changes:
             tally = context.intake(source).take(list(found.values()), exchange_id=context.exchange_id)
-            _note_left_out(context, rows, found)
+            not_whole = _note_left_out(context, rows, found) or bool(run.resume.get("not_whole"))
             SeenVoucher.objects.bulk_create(
                 [SeenVoucher(run=run, external_id=key) for key in found], ignore_conflicts=True
             )
             changes["counts"] = added(run, tally)
-            changes["resume"] = {**run.resume, "gone": gone}
+            changes["resume"] = {**run.resume, "gone": gone, "not_whole": not_whole}
         if not released and _too_many(len(gone), total):
             break
         if context.time_is_up:
             return
     if not released and _too_many(len(gone), total):
-        _guard(context, len(gone), total)
+        _guard(context, _absent(context, held).count(), total)
         return
     with context.step() as changes:
         changes["counts"] = added(run, context.intake(source).delete(gone))
-        changes["resume"] = {**run.resume, "gone": []}
+        changes["resume"] = {**run.resume, "gone": [], "released": released}
         changes["stage"] = Stage.RECALCULATE
 
 
@@ -84,12 +86,30 @@ def _looked_up(context: Context, rows: dict[str, Voucher], gone: list[str]) -> d
     return found
 
 
-def _note_left_out(context: Context, rows: dict[str, Voucher], found: dict[str, records.Voucher]) -> None:
-    """The list did not have it, the look-up does, unchanged: the list was not whole."""
+def _note_left_out(context: Context, rows: dict[str, Voucher], found: dict[str, records.Voucher]) -> bool:
+    """The list did not have it, the look-up does, unchanged: the list was not whole. Returns whether it was so."""
+    left_out = False
     for key, record in found.items():
         if rows[key].hash == fingerprint(record):
             facts = {"voucher": str(rows[key]), "date": rows[key].date.isoformat()}
             open_finding(context.client, FindingKind.NOT_WHOLE, key, period=rows[key].period, facts=facts)
+            left_out = True
+    return left_out
+
+
+def _resolve_left_out(context: Context) -> None:
+    """What an earlier pass left out and this one shows is no finding any more; nor is what is gone."""
+    here = Voucher.objects.filter(client=context.client, deleted_at=None).values("external_id")
+    shown = SeenVoucher.objects.filter(run=context.run).values("external_id")
+    held = Finding.objects.filter(client=context.client, kind=FindingKind.NOT_WHOLE, resolved_at=None)
+    held.filter(Q(key__in=shown) | ~Q(key__in=here)).update(resolved_at=timezone.now())
+
+
+def _shows_nothing(context: Context, held: QuerySet[Voucher]) -> bool:
+    """Booked vouchers are held, and the pass returned no booked one; drafts may be listed under another right."""
+    shown = SeenVoucher.objects.filter(run=context.run).values("external_id")
+    booked = Voucher.objects.filter(client=context.client, counts=Counts.POSTED, external_id__in=shown)
+    return held.filter(counts=Counts.POSTED).exists() and not booked.exists()
 
 
 def _held(context: Context, source: Source) -> QuerySet[Voucher]:

@@ -16,7 +16,7 @@ from apps.connectors.actions import block_connection, stop_connection, trouble_o
 from apps.connectors.enums import ConnectionState
 from apps.connectors.registry import label_of
 from apps.connectors.sdk.failures import ConnectorError, Failure
-from apps.ledger.balances import recalculate_all
+from apps.ledger.balances import recalculate_all, recalculate_touched
 from apps.ledger.enums import Grade
 from apps.ledger.proof import keep_proof
 from apps.notifications.actions import Trouble, raise_problem
@@ -124,20 +124,24 @@ def _blocked(run: Run, blocked: stages.BlockedError) -> None:
 def _give_up(run: Run, trouble: Trouble, state: RunState, error: ConnectorError | None = None) -> None:
     """End the run without having read to the end: the books are not complete, and the problem says why."""
     feed = run.feed
+    if error is not None:
+        recalculate_touched(run.client)  # whole pages were taken in: the balances follow them, complete or not
     with transaction.atomic():
         end(run, state, failure=trouble.failure, remedy=trouble.code, detail=trouble.detail)
         if feed is None:
             return
         if error is not None and error.failure is not Failure.TRANSIENT:
             stop_connection(feed.connection, error)
-        else:
+        elif state != RunState.BLOCKED:  # who blocked the connection has told
             raise_problem(client=run.client, subject=feed.connection, trouble=trouble)
         keep_proof(
             client=run.client,
             source=stages.source_of(feed),
             run_id=run.pk,
             grade=Grade.NOT_COMPLETE,
-            missing=[{"kind": "not_read", "code": trouble.code, "stage": run.stage, "title": trouble.title, **trouble.facts}],
+            missing=[
+                {"kind": "not_read", "code": trouble.code, "stage": run.stage, "title": trouble.title, **trouble.facts}
+            ],
         )
         stages.forget_seen(run)
     if run.started_at is not None:

@@ -138,7 +138,8 @@ def _finish(
             )  # fmt: skip
             codes = _tell(context, proof, differences, vendor)
             resolve_problems(subject=context.connection, keep=codes)
-            _close_feed(context, whole=run.whole and not run.resume.get("reread"), guarded=bool(guard))
+            whole = run.whole and not run.resume.get("reread") and not run.resume.get("not_whole")
+            _close_feed(context, whole=whole, guarded=bool(guard))
             SeenVoucher.objects.filter(run=run).delete()
             changes["stage"] = Stage.DONE
             changes["resume"] = {}
@@ -151,7 +152,7 @@ def _tell(context: Context, proof: Proof, differences: list[Difference], vendor:
     codes = ["ledger.mass_disappearance"] if context.run.resume.get("guard") else []
     kept_out = [part for part in proof.missing if part["kind"] == "kept_out"]
     troubles = []
-    if differences:
+    if differences and not codes:  # vouchers that are not shown explain what differs: one cause, one problem
         first = max(differences, key=lambda one: abs(one.difference))
         facts = {"account": f"{first.account} {first.name}".strip(), "period": first.period}
         facts["difference"] = f"{first.difference:.2f}"
@@ -167,13 +168,16 @@ def _tell(context: Context, proof: Proof, differences: list[Difference], vendor:
 
 def _close_feed(context: Context, *, whole: bool, guarded: bool) -> None:
     now = timezone.now()
-    values: dict[str, object] = {"release_disappearance": False}
+    values: dict[str, object] = {}
+    if context.run.resume.get("released"):
+        values["release_disappearance"] = False  # used up; one that came too late for this run is for the next
     if not guarded:
         values["read_at"] = context.run.started_at or now
         if context.run.first_load:
             values["loaded_at"] = now
         if whole:
             values["whole_pass_at"] = now
-    Feed.objects.filter(pk=context.feed.pk).update(**values)
+    if values:
+        Feed.objects.filter(pk=context.feed.pk).update(**values)
     # the window moves by a day each night, and with it the keys of its first pages
     PageDigest.objects.filter(connection=context.connection, read_at__lt=now - FORGET_PAGES_AFTER).delete()

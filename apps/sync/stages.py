@@ -54,7 +54,7 @@ def source_of(feed: Feed) -> Source:
 def company(context: Context) -> None:
     """Ask the vendor whose books these are, every time, before anything is stored."""
     connection = context.connection
-    if connection.state in (ConnectionState.NEW, ConnectionState.PAUSED):
+    if connection.state != ConnectionState.ACTIVE:  # what stopped it may be over: it is judged afresh, and told
         outcome = activate_connection(connection=connection, actor=None, run_id=context.run.pk)
         if outcome.error is not None:
             raise outcome.error
@@ -99,6 +99,9 @@ def registers(context: Context) -> None:
     locks = read_all(context, Resource.LOCKS, records.Lock)
     accounts = read_all(context, Resource.ACCOUNTS, records.Account) or []
     dimensions = read_all(context, Resource.DIMENSIONS, records.Dimension) or []
+    if years == [] and not FiscalYear.objects.filter(client=context.client).exists():
+        # books without a year are books that the key may not see: nothing to begin with, and nothing to agree with
+        raise ConnectorError(Failure.PERMISSION, sdk_remedies.NOT_ALLOWED, detail="no fiscal years were returned")
     with context.step() as changes:
         if years:
             start = history_start(context, years)
@@ -154,20 +157,28 @@ def openings(context: Context) -> None:
     """The vendor's openings: on the first load, on whole passes, and when a comparison asked for them."""
     run = context.run
     found: dict[FiscalYear, list[records.OpeningBalance]] = {}
+    real: set[FiscalYear] = set()  # without openings, although the source does show its balances
     if run.whole or run.resume.get("reread"):
         for year in FiscalYear.objects.filter(client=context.client).order_by("start"):
             window = Window(year.start, year.start)
             given = read_all(context, Resource.OPENING_BALANCES, records.OpeningBalance, window)
             if given is not None:
                 found[year] = [opening for opening in given if opening.fiscal_year_start == year.start]
+                if not found[year] and _shows_balances(context, year):
+                    real.add(year)
     source = source_of(context.feed)
     with context.step() as changes:
         for year, given in found.items():
             held = OpeningBalance.objects.filter(fiscal_year=year).exists()
-            if given or not held:  # nothing where something is held: a right is hidden, not a change in the books
+            if given or not held or year in real:  # else a right is hidden, which is no change in the books
                 pairs = [(opening.account, opening.amount) for opening in given]
                 books.take_openings(context.client, source, year, pairs)
         changes["stage"] = Stage.VOUCHERS
+
+
+def _shows_balances(context: Context, year: FiscalYear) -> bool:
+    window = Window(year.start, year.end)
+    return bool(read_all(context, Resource.CONTROL_BALANCES, records.ControlBalance, window))
 
 
 def vouchers(context: Context) -> None:
