@@ -1,0 +1,120 @@
+"""Every page answers every role as far as it may see it, shows nothing of another bureau, and no secret."""
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client as Browser
+
+from apps.core.scope import system_scope
+from tests.factories import UserFactory
+from tests.office.bureau import SECRET, Bureau, run_of, signed_in, trouble
+
+LISTS = sorted(
+    f"/admin/{model._meta.app_label}/{model._meta.model_name}/" for model in admin.site._registry  # noqa: SLF001
+)
+MANAGERS_ONLY = {"/admin/organisations/user/", "/admin/clients/apitoken/"}
+
+
+def pages(bureau: Bureau) -> list[str]:
+    client, connection = bureau.client.pk, bureau.connection
+    return [
+        "/admin/",
+        f"/admin/clients/client/{client}/change/",
+        f"/admin/clients/client/{client}/progress/",
+        f"/admin/clients/client/{client}/balances/",
+        f"/admin/clients/client/{client}/balances/?show=sheet",
+        f"/admin/clients/client/{client}/balances/?show=profit",
+        f"/admin/clients/client/{client}/balances/1920/",
+        f"/admin/connections/{connection.pk}/",
+        f"/admin/ledger/voucher/{bureau.voucher.pk}/change/",
+        f"/admin/sync/run/{run_of(bureau.feed).pk}/change/",
+        f"/admin/notifications/problem/{trouble(connection).pk}/change/",
+        f"/admin/flows/feed/{bureau.feed.pk}/change/",
+    ]
+
+
+@pytest.mark.parametrize("role", ["owner", "manager", "accountant", "reviewer", "read_only", "auditor"])
+def test_pages_answer_every_role(bureau: Bureau, role: str) -> None:
+    browser = signed_in(bureau.member(role))
+
+    for address in [*pages(bureau), *LISTS]:
+        answer = browser.get(address)
+
+        hidden = address in MANAGERS_ONLY and role not in {"owner", "manager"}
+        assert answer.status_code == (403 if hidden else 200), address
+        assert SECRET not in answer.content.decode()
+
+
+def test_pages_answer_a_superuser(bureau: Bureau, other: Bureau) -> None:
+    browser = signed_in(UserFactory(is_superuser=True))
+
+    for address in [*pages(bureau), *pages(other), *LISTS]:
+        assert browser.get(address).status_code == 200, address
+
+
+def test_anonymous_people_are_sent_to_the_sign_in(bureau: Bureau) -> None:
+    for address in [*pages(bureau), *LISTS]:
+        answer = Browser().get(address)
+
+        assert answer.status_code == 302, address
+        assert answer["Location"].startswith("/admin/login/")
+
+
+def test_staff_of_no_bureau_see_nothing(bureau: Bureau) -> None:
+    browser = signed_in(UserFactory())
+
+    for address in [*pages(bureau)[1:], *LISTS]:
+        assert browser.get(address).status_code in {302, 403, 404}, address
+
+
+def test_rows_of_another_bureau_are_not_found(bureau: Bureau, other: Bureau, owner: Browser) -> None:
+    for address in pages(other)[1:]:
+        answer = owner.get(address, follow=True)
+
+        assert other.client.name not in answer.content.decode(), address
+        assert answer.status_code == 404 or answer.redirect_chain[-1][0] == "/admin/", address
+
+
+def test_buttons_on_another_bureau_do_nothing(bureau: Bureau, other: Bureau, owner: Browser) -> None:
+    problem = trouble(other.connection)
+    addresses = [
+        f"/admin/clients/client/{other.client.pk}/synchronize/",
+        f"/admin/clients/client/{other.client.pk}/recalculate/",
+        f"/admin/clients/client/{other.client.pk}/integrations/add/tripletex/",
+        f"/admin/clients/client/{bureau.client.pk}/integrations/shared/{other.connection.connector_id}/",
+        f"/admin/connectors/{other.connection.connector_id}/",
+        f"/admin/connections/{other.connection.pk}/activate/",
+        f"/admin/connections/{other.connection.pk}/confirm/",
+        f"/admin/connections/{other.connection.pk}/release/",
+        f"/admin/problems/{problem.pk}/again/",
+    ]
+
+    assert [owner.post(address, {"span": "days", "reason": "x"}).status_code for address in addresses] == [404] * 9
+    assert runs() == []
+
+
+def test_lists_show_only_the_readers_bureau(bureau: Bureau, other: Bureau, owner: Browser) -> None:
+    run_of(other.feed)
+    trouble(other.connection)
+
+    for address in LISTS:
+        assert other.client.name not in owner.get(address).content.decode(), address
+
+
+def test_choices_of_foreign_keys_are_the_readers_own(bureau: Bureau, other: Bureau, owner: Browser) -> None:
+    stranger = other.member("accountant")
+
+    client = owner.get(f"/admin/clients/client/{bureau.client.pk}/change/").content.decode()
+    token = owner.get("/admin/clients/apitoken/add/").content.decode()
+
+    assert str(stranger) not in client
+    assert other.organisation.name not in token
+    assert other.client.name not in token
+
+
+def runs() -> list[Any]:
+    from apps.sync.models import Run
+
+    with system_scope("tests"):
+        return list(Run.objects.values_list("kind", flat=True))
