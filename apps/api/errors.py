@@ -8,7 +8,14 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-CODES = {400: "bad_request", 401: "not_signed_in", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 429: "too_many"}
+CODES = {
+    400: "bad_request",
+    401: "not_signed_in",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    429: "too_many",
+}
 
 
 class ProblemRenderer(JSONRenderer):
@@ -26,6 +33,12 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     general = {"not_authenticated", "permission_denied", "not_found", "throttled", "error", "authentication_failed"}
     code = given if isinstance(given, str) and given not in general else CODES.get(answer.status_code, "error")
     detail = answer.data.get("detail", "") if isinstance(answer.data, dict) else ""
-    answer.data = {"type": "about:blank", "title": answer.status_text, "status": answer.status_code, "code": code, "detail": str(detail)}
+    answer.data = {
+        "type": "about:blank",
+        "title": answer.status_text,
+        "status": answer.status_code,
+        "code": code,
+        "detail": str(detail),
+    }
     answer.content_type = ProblemRenderer.media_type
     return answer

@@ -89,7 +89,12 @@ def _problems(rows: Sequence[Any]) -> list[dict[str, Any]]:
 def _run(run: RunFacts | None) -> dict[str, Any] | None:
     if run is None:
         return None
-    return {"id": run.id, "state": run.state, "started_at": _instant(run.started_at), "finished_at": _instant(run.finished_at)}
+    return {
+        "id": run.id,
+        "state": run.state,
+        "started_at": _instant(run.started_at),
+        "finished_at": _instant(run.finished_at),
+    }
 
 
 def _progress(run: RunFacts | None) -> dict[str, Any] | None:

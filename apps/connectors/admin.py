@@ -1,11 +1,11 @@
 """Connections and exchanges to read. Connectors have pages of their own in office: their form is the provider's."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.shortcuts import redirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -141,8 +141,6 @@ def readable(body: bytes) -> str:
     """A kept body as text; JSON indented."""
     text = body.decode("utf-8", "replace")
     if text[:1] in ("{", "["):
-        try:
+        with suppress(ValueError):
             text = json.dumps(json.loads(text), ensure_ascii=False, indent=2)
-        except ValueError:
-            pass
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}\n…"

@@ -1,6 +1,5 @@
 """Bases of the admin: who may see and change what, and how states, amounts and times are written there."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -153,16 +152,18 @@ class BureauAdmin(Rights, ModelAdmin):
     list_filter_sheet = True
     compressed_fields = True
     warn_unsaved_form = True
-    actions: Sequence[str] | None = None
     big_table = False  # the pages are not counted
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         return {name: found for name, found in super().get_actions(request).items() if name != "delete_selected"}
 
     def get_paginator(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Paginator[Any]:
+        found: Paginator[Any]
         if self.big_table:
-            return InfinitePaginator(*args, **kwargs)
-        return super().get_paginator(request, *args, **kwargs)
+            found = InfinitePaginator(*args, **kwargs)
+        else:
+            found = super().get_paginator(request, *args, **kwargs)
+        return found
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Choices are the reader's own: people of the same bureaus; other rows by their scoped manager."""

@@ -67,7 +67,9 @@ def pick(client: Client, years: list[FiscalYear], query: Any) -> Picked | None:
     first, last = (int(query.get(name)) if query.get(name, "").isdigit() else 0 for name in ("first", "last"))
     first = first if first in periods else periods[0]
     last = last if last in periods and periods.index(last) >= periods.index(first) else periods[-1]
-    return Picked(year=year, first=first, last=last, choices=[(period, _period_text(year, period)) for period in periods])
+    return Picked(
+        year=year, first=first, last=last, choices=[(period, _period_text(year, period)) for period in periods]
+    )
 
 
 def _period_text(year: FiscalYear, period: int) -> str:

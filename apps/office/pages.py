@@ -162,7 +162,9 @@ def home_sentence(statuses: list[Status]) -> str:
     hand = sum(1 for status in statuses if needs_hand(status))
     all_ = len(statuses)
     first = ngettext(
-        "%(agree)d of %(all)d client agrees with its source.", "%(agree)d of %(all)d clients agree with their source.", all_
+        "%(agree)d of %(all)d client agrees with its source.",
+        "%(agree)d of %(all)d clients agree with their source.",
+        all_,
     ) % {"agree": agree, "all": all_}
     if not hand:
         return f"{first} {_('Nothing needs a hand.')}"

@@ -17,7 +17,7 @@ from apps.organisations.models import Membership, Organisation, User
 admin.site.unregister(Group)  # roles stand in memberships
 
 
-class PersonForm(UserCreationForm):  # type: ignore[misc]
+class PersonForm(UserCreationForm):
     class Meta:
         model = User
         fields = ("email",)
@@ -69,7 +69,7 @@ def _manages(request: HttpRequest, organisation_id: int) -> bool:
 
 
 @admin.register(User)
-class PersonAdmin(BureauAdmin, UserAdmin):
+class PersonAdmin(BureauAdmin, UserAdmin[User]):
     """A person may work for several bureaus, so one bureau's manager does not change the account."""
 
     form = UserChangeForm

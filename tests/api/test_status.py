@@ -51,7 +51,7 @@ def get(address: str, token: str, **headers: str) -> Any:
 
 
 def test_a_client_that_agrees(bureau: Bureau) -> None:
-    told = get("/api/v1/clients/1001/status", token_of(bureau)).json()
+    told = get("/api/v1/clients/77/status", token_of(bureau)).json()
 
     assert set(told) == PARTS
     assert told["organisation_number"] == "987463104"
@@ -71,7 +71,7 @@ def test_a_client_that_differs_names_its_problems(bureau: Bureau) -> None:
     differ(bureau.client)
     trouble(bureau.connection)
 
-    told = get("/api/v1/clients/1001/status", token_of(bureau)).json()
+    told = get("/api/v1/clients/77/status", token_of(bureau)).json()
 
     assert told["state"]["grade"] == 4
     assert told["control_difference"] == "240.00"
@@ -83,7 +83,7 @@ def test_a_client_that_differs_names_its_problems(bureau: Bureau) -> None:
 def test_a_running_client_tells_its_progress(bureau: Bureau) -> None:
     run = run_of(bureau.feed, RunState.RUNNING, done=50, expected=200, started_at=timezone.now())
 
-    told = get("/api/v1/clients/1001/status", token_of(bureau)).json()["running"]
+    told = get("/api/v1/clients/77/status", token_of(bureau)).json()["running"]
 
     assert {name: told[name] for name in ("id", "stage", "done", "expected")} == {
         "id": run.pk, "stage": "vouchers", "done": 50, "expected": 200,
@@ -111,7 +111,7 @@ def test_all_clients_by_grade(bureau: Bureau) -> None:
 
 
 @pytest.mark.parametrize("clients", [1, 30])
-@pytest.mark.parametrize("address", ["/api/v1/status", "/api/v1/clients/1001/status"])
+@pytest.mark.parametrize("address", ["/api/v1/status", "/api/v1/clients/77/status"])
 def test_status_is_one_query_besides_the_token(bureau: Bureau, address: str, clients: int) -> None:
     for _ in range(clients - 1):
         ClientFactory(organisation=bureau.organisation)
@@ -129,7 +129,7 @@ def test_status_is_one_query_besides_the_token(bureau: Bureau, address: str, cli
 def test_another_bureaus_client_is_not_found(bureau: Bureau, other: Bureau) -> None:
     differ(other.client)
 
-    told = get("/api/v1/clients/1001/status", token_of(bureau)).json()
+    told = get("/api/v1/clients/77/status", token_of(bureau)).json()
 
     assert told["organisation_number"] == "987463104"
     assert told["state"]["grade"] == 1
@@ -207,7 +207,7 @@ def test_the_api_and_the_page_say_the_same_sentence(bureau: Bureau) -> None:
     browser = Browser()
     browser.force_login(bureau.member("owner"))
 
-    sentence = get("/api/v1/clients/1001/status", token_of(bureau)).json()["state"]["sentence"]
+    sentence = get("/api/v1/clients/77/status", token_of(bureau)).json()["state"]["sentence"]
 
     assert sentence in browser.get(f"/admin/clients/client/{bureau.client.pk}/change/").content.decode()
 
@@ -215,7 +215,7 @@ def test_the_api_and_the_page_say_the_same_sentence(bureau: Bureau) -> None:
 def test_amounts_are_never_numbers(bureau: Bureau) -> None:
     differ(bureau.client)
 
-    told = get("/api/v1/clients/1001/status", token_of(bureau)).json()
+    told = get("/api/v1/clients/77/status", token_of(bureau)).json()
 
     assert Decimal(told["control_difference"]) == Decimal("240.00")
     assert isinstance(told["control_difference"], str)

@@ -58,7 +58,7 @@ class Bureau:
 
 def make_bureau(slug: str, orgnr: str) -> Bureau:
     organisation = OrganisationFactory(slug=slug, name=slug.title())
-    client = ClientFactory(organisation=organisation, number="1001", name=f"{slug} Nordlys AS", organisation_number=orgnr)
+    client = ClientFactory(organisation=organisation, number="77", name=f"{slug} Nordlys AS", organisation_number=orgnr)
     connection = ConnectionFactory(client=client, organisation_number=orgnr, identity={"name": "Nordlys AS"})
     feed = FeedFactory(connection=connection)
     year = FiscalYearFactory(client=client)
@@ -80,7 +80,12 @@ def prove(client: Client, grade: Grade = Grade.CONTROL_TOTALS, **values: Any) ->
 
 def differ(client: Client) -> None:
     one = Difference(
-        account="1920", name="Bank", period="2026-03", part="movement", ours=Decimal("1240.00"), theirs=Decimal("1000.00")
+        account="1920",
+        name="Bank",
+        period="2026-03",
+        part="movement",
+        ours=Decimal("1240.00"),
+        theirs=Decimal("1000.00"),
     )
     prove(client, differences=[one])
 

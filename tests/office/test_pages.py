@@ -10,9 +10,7 @@ from apps.core.scope import system_scope
 from tests.factories import UserFactory
 from tests.office.bureau import SECRET, Bureau, run_of, signed_in, trouble
 
-LISTS = sorted(
-    f"/admin/{model._meta.app_label}/{model._meta.model_name}/" for model in admin.site._registry  # noqa: SLF001
-)
+LISTS = sorted(f"/admin/{model._meta.app_label}/{model._meta.model_name}/" for model in admin.site._registry)
 MANAGERS_ONLY = {"/admin/organisations/user/", "/admin/clients/apitoken/"}
 
 

@@ -118,7 +118,9 @@ def test_every_page_is_photographed(bureau: tuple[str, dict[str, str]]) -> None:
                 page.fill("input[name=password]", PASSWORD)
                 page.click("button[type=submit]")
                 for name, path in pages.items():
-                    if (wanted and name not in wanted) or (scheme == "dark" and name not in {"home", "client_red", "balances"}):
+                    if (wanted and name not in wanted) or (
+                        scheme == "dark" and name not in {"home", "client_red", "balances"}
+                    ):
                         continue
                     started = time.monotonic()
                     answer = page.goto(f"{address}/admin/{path}")

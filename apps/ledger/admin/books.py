@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
@@ -99,7 +99,7 @@ class VoucherAdmin(BureauAdmin):
         if row.url.startswith("https://"):
             text = _("open at the source")
             parts.append(format_html('<a class="k-link" rel="noopener noreferrer" href="{}">{}</a>', row.url, text))
-        return format_html("{} " * len(parts), *parts) if parts else "–"
+        return format_html_join(" · ", "{}", ((part,) for part in parts)) if parts else "–"
 
 
 @admin.register(Account)

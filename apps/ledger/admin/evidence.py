@@ -61,14 +61,25 @@ class FindingAdmin(BureauAdmin):
 
     @display(description=_("state"), ordering="resolved_at")
     def state(self, row: Finding) -> SafeString:
-        return badge("grey", _("no longer so"), icon="check") if row.resolved_at else badge("amber", _("so"), icon="info")
+        return (
+            badge("grey", _("no longer so"), icon="check") if row.resolved_at else badge("amber", _("so"), icon="info")
+        )
 
 
 @admin.register(Proof)
 class ProofAdmin(BureauAdmin):
     """Evidence of each comparison, kept as long as the books."""
 
-    list_display = ("when", "client", "grade_shown", "source_label", "difference", "accounts", "last_entry", "closed_to")
+    list_display = (
+        "when",
+        "client",
+        "grade_shown",
+        "source_label",
+        "difference",
+        "accounts",
+        "last_entry",
+        "closed_to",
+    )
     list_filter = ("grade",)
     list_select_related = ("client",)
     search_fields = OF_CLIENT

@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -31,7 +32,7 @@ def move_badge(version: VoucherVersion) -> SafeString:
 def side(snapshot: dict[str, Any], other: dict[str, Any]) -> SafeString | str:
     """A snapshot's date and lines; what the other side has as well is paler."""
     if not snapshot:
-        return _("not there")
+        return translate("not there")
     mine, theirs = _lines(snapshot), _lines(other)
     rows = [
         ("k-same" if theirs.get(key) == amount else "k-differs", key[0], amount_text(amount))

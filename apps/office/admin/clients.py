@@ -103,7 +103,7 @@ class ClientAdmin(AuditedAdmin):
             fields[fields.index("organisation_number")] = "number_kept"
         return ((None, {"fields": fields}),)
 
-    def get_list_filter(self, request: HttpRequest) -> Any:
+    def get_list_filter(self, request: HttpRequest) -> Any:  # noqa: ARG002 - Django's signature
         several = Organisation.objects.count() > 1
         return self.list_filter if several else (QuestionFilter,)
 
@@ -167,7 +167,8 @@ class ClientAdmin(AuditedAdmin):
 
 
 def _status(client: Any) -> Status:
-    if not hasattr(client, "_status"):
-        client._status = status_of(client)
-    found: Status = client._status
+    """Made once per row: several columns ask."""
+    if not hasattr(client, "status_held"):
+        client.status_held = status_of(client)
+    found: Status = client.status_held
     return found

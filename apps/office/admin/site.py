@@ -70,5 +70,5 @@ def office_context(context: dict[str, Any], request: HttpRequest) -> dict[str, A
 
 
 admin.site.extra_context = office_context  # type: ignore[attr-defined]
-admin.site.index_title = _("Home")  # type: ignore[assignment]
+admin.site.index_title = _("Home")
 admin.site.enable_nav_sidebar = True

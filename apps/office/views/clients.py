@@ -23,7 +23,9 @@ def synchronize(request: HttpRequest, pk: int) -> HttpResponse:
         return _back(pk)
     runs = start_sync(client=client, actor=request.user, **form.window())
     if runs:
-        told = ngettext("%(count)d run is started or already under way.", "%(count)d runs are started or under way.", len(runs))
+        told = ngettext(
+            "%(count)d run is started or already under way.", "%(count)d runs are started or under way.", len(runs)
+        )
         messages.success(request, told % {"count": len(runs)})
     else:
         messages.warning(request, _("There is nothing to synchronize yet: add an integration first."))

@@ -16,7 +16,7 @@ from unfold.widgets import INPUT_CLASSES
 from apps.clients.models import Client
 from apps.clients.placeholders import PLACEHOLDERS
 from apps.connectors.actions import Activation, activate, activate_shared
-from apps.connectors.forms import ConnectorForm, connector_form
+from apps.connectors.forms import ConnectorForm, DeclaredField, connector_form
 from apps.connectors.models import Connection, Connector
 from apps.connectors.registry import all_providers
 from apps.connectors.sdk.declaration import Provider
@@ -76,7 +76,11 @@ def choose_for_bureau(request: HttpRequest) -> HttpResponse:
     user = allowed(request, "manage", None)
     mine = [row for row in Organisation.objects.all() if user.may("manage", row.pk)]
     systems = [
-        {"provider": provider, "organisation": row, "own": reverse("office:connector_form", args=[row.pk, provider.slug])}
+        {
+            "provider": provider,
+            "organisation": row,
+            "own": reverse("office:connector_form", args=[row.pk, provider.slug]),
+        }
         for row in mine
         for provider in _by_label()
     ]
@@ -107,9 +111,7 @@ def bureau_form(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
 def change(request: HttpRequest, pk: int) -> HttpResponse:
     row = found(request, "view", Connector.objects.select_related("organisation", "client__organisation"), pk)
     allowed(request, "work" if row.client_id else "manage", row.organisation_id)
-    target = Target(
-        provider=_provider(row.provider), organisation=row.organisation, client=row.client, connector=row
-    )
+    target = Target(provider=_provider(row.provider), organisation=row.organisation, client=row.client, connector=row)
     return _form(request, target)
 
 
@@ -156,7 +158,7 @@ def _show(request: HttpRequest, target: Target, form: ConnectorForm, trouble: Tr
     filled = {name: of(example) for name, of in PLACEHOLDERS.items()} if example else {}
     for name, field in form.fields.items():
         field.widget.attrs["class"] = " ".join(INPUT_CLASSES)
-        if getattr(field, "spec", None) and field.spec.templated:
+        if isinstance(field, DeclaredField) and field.spec.templated:
             field.widget.attrs["data-k-becomes"] = f"becomes-{name}"
     told = Problem(title_text=trouble.title, step_texts=list(trouble.steps), facts=trouble.facts) if trouble else None
     return page(

@@ -31,7 +31,7 @@ def release(request: HttpRequest, pk: int) -> HttpResponse:
 def _feed(problem: Problem) -> Feed:
     if problem.subject_kind != Connection._meta.label_lower:
         raise Http404
-    feed = Feed.objects.filter(connection=problem.subject_id).select_related("client__organisation").first()
+    feed = Feed.objects.filter(connection=int(problem.subject_id)).select_related("client__organisation").first()
     if feed is None:
         raise Http404
     return feed
