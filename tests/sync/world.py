@@ -6,7 +6,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-
 from apps.clients.models import Client
 from apps.connectors.sdk.sandbox import Books, Edit
 from apps.flows.models import Feed
