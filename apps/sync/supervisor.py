@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -60,6 +61,7 @@ class Supervisor:
         for lane, cluster in self.clusters.items():
             if cluster.poll() is not None and not self.stopping:
                 log.error("lane %s ended with %s; starting it again", lane, cluster.returncode)
+                _kill(cluster)  # its children live on without it, and work without timeouts
                 self.clusters[lane] = self._start(lane)
         with system_scope("timetable and reaper of every organisation"):
             try:
@@ -75,9 +77,18 @@ class Supervisor:
         code = 0
         for lane, cluster in self.clusters.items():
             try:
-                code = cluster.wait(timeout=settings.KONTOR_TASK_SECONDS * 3) or code
+                ended = cluster.wait(timeout=settings.KONTOR_TASK_SECONDS * 3)
             except subprocess.TimeoutExpired:
                 log.exception("lane %s did not drain; its runs go on when their leases end", lane)
-                os.killpg(cluster.pid, signal.SIGKILL)
                 code = 1
+            else:
+                # Ended by our signal itself: it was still starting and had taken nothing.
+                code = code if ended in (0, -signal.SIGTERM) else 1
+            _kill(cluster)
         return code
+
+
+def _kill(cluster: subprocess.Popen[bytes]) -> None:
+    """What is left of a lane's session."""
+    with suppress(ProcessLookupError):
+        os.killpg(cluster.pid, signal.SIGKILL)
