@@ -32,6 +32,7 @@
         } else {
           bar.style.width = "100%";
           text.textContent = "";
+          box.querySelector("[data-k-note]").hidden = true;
           if (seen) ended.hidden = false;
           return;
         }

@@ -116,3 +116,37 @@ def runs() -> list[Any]:
 
     with system_scope("tests"):
         return list(Run.objects.values_list("kind", flat=True))
+
+
+def test_the_form_of_a_stored_key_shows_no_key(bureau: Bureau, owner: Browser) -> None:
+    page = owner.get(f"/admin/connectors/{bureau.connection.connector_id}/")
+
+    assert page.status_code == 200
+    assert SECRET not in page.content.decode()
+
+
+def test_an_exchange_shows_its_answer_as_text(bureau: Bureau, other: Bureau, owner: Browser) -> None:
+    from django.utils import timezone
+
+    from apps.connectors.exchanges import keep_payload
+    from apps.connectors.models import Exchange
+
+    with system_scope("tests"):
+        mine, theirs = (
+            Exchange.objects.create(
+                organisation=row.organisation,
+                connection=row.connection,
+                at=timezone.now(),
+                method="GET",
+                url="https://vendor.example/vouchers?token=***",
+                status=200,
+                seconds=0.1,
+                payload_id=keep_payload(row.organisation.pk, b'{"number":17,"token":"***"}'),
+            )
+            for row in (bureau, other)
+        )
+
+    page = owner.get(f"/admin/connectors/exchange/{mine.pk}/change/").content.decode()
+
+    assert "&quot;number&quot;: 17" in page
+    assert owner.get(f"/admin/connectors/exchange/{theirs.pk}/change/").status_code == 302

@@ -8,6 +8,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_q.models import Failure, OrmQ, Schedule, Success
+from unfold.dataclasses import Favicon
 
 # Our runs say what the queue does; its own rows belong to no bureau.
 for model in (Failure, OrmQ, Schedule, Success):
@@ -66,6 +67,8 @@ def office_context(context: dict[str, Any], request: HttpRequest) -> dict[str, A
         context["sidebar_navigation"] = navigation(request)
     context["styles"] = [*context.get("styles", []), static("office/office.css")]
     context["scripts"] = [*context.get("scripts", []), static("office/office.js")]
+    icon = Favicon(rel="icon", type="image/svg+xml", href=static("office/kontor.svg"))
+    context |= {"site_favicons": [icon], "site_symbol": "account_balance"}
     return context
 
 
