@@ -154,6 +154,24 @@ def test_vouchers_that_are_really_gone_go_when_staff_release_them_and_the_word_c
     assert books.problems() == [MASS]
 
 
+def test_many_that_moved_out_of_the_window_are_moved_and_no_disappearance_in_slices_too(
+    connected: Connected, vendor: Vendor, settings: Any
+) -> None:
+    books = connected(company([*PLAIN, *many(60)]))
+    books.night()
+    for n in range(25):
+        vendor.edit("redate", f"r{n}", day=date(2026, 1, 3))
+    for n in range(25, 29):
+        vendor.edit("delete", f"r{n}")
+    settings.KONTOR_SLICE_SECONDS = 0.0
+
+    run = books.night()
+
+    assert (run.state, run.counts["moved"], run.counts["deleted"]) == (RunState.SUCCEEDED, 25, 4)
+    assert (books.problems(), books.findings()) == ([], [])
+    assert books.movement("6300", 202601) == Decimal("125.00")
+
+
 def test_a_release_given_while_a_run_is_ending_counts_for_the_next_one(
     connected: Connected, vendor: Vendor, settings: Any
 ) -> None:

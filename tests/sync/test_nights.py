@@ -254,6 +254,31 @@ def test_a_reversal_pair_is_posted_twice_and_names_each_other(connected: Connect
     assert (run.counts["new"], run.counts["changed"], run.counts["meta"]) == (1, 0, 1)
 
 
+def test_news_of_a_closed_period_are_marked_as_such(connected: Connected, vendor: Vendor) -> None:
+    books = connected(company(locked_until=date(2026, 2, 28)))
+    books.night()
+    books.ids["rent-jan"] = vendor.id_of("rent-jan")
+    vendor.edit("delete", "rent-jan")
+    vendor.edit("redate", "sale-feb", day=date(2026, 3, 2))
+    vendor.edit("redate", "sale-mar", day=date(2026, 3, 11))
+    vendor.edit("change", "rent-feb", voucher=rent("rent-feb", "2026-02-20", "1.00"))
+    vendor.post(rent("posted", "2026-02-01"))
+
+    run = books.night()
+
+    assert run.state == RunState.SUCCEEDED
+    assert books.proof.closed_to == date(2026, 2, 28)
+    moves = {row.voucher_id: (row.move, row.in_closed, row.period) for row in VoucherVersion.objects.all()}
+    names = ("rent-jan", "sale-feb", "sale-mar", "rent-feb", "posted")
+    assert [moves[books.voucher(name).pk] for name in names] == [
+        ("deleted", True, 202601),
+        ("moved", True, 202602),
+        ("moved", False, 202603),
+        ("changed", True, 202602),
+        ("backdated", True, 202602),
+    ]
+
+
 def test_an_opening_changed_in_the_years_before_ours_is_picked_up(connected: Connected, vendor: Vendor) -> None:
     books = connected()
     books.night()
