@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apps.ledger.enums import Grade
 from apps.notifications.models import Problem
-from apps.sync.admin.status import RunFacts, Status, status_of, with_problems, with_status
+from apps.sync.status import RunFacts, Status, status_of, with_problems, with_status
 
 BASIS = {
     Grade.CONTROL_TOTALS: "control_totals",

@@ -21,10 +21,10 @@ from apps.ledger.models import Finding, LedgerState, VoucherVersion
 from apps.notifications.models import Problem
 from apps.office.problems import problem_card
 from apps.sync.admin.runs import differences_of, run_badge
-from apps.sync.admin.state import missing_lines
-from apps.sync.admin.status import Status, progress_text, status_of, with_status
 from apps.sync.enums import LIVE, RunKind, RunState
 from apps.sync.models import Run
+from apps.sync.state import missing_lines
+from apps.sync.status import Status, progress_text, status_of, with_status
 
 RUNS_SHOWN, MOVES_SHOWN, FINDINGS_SHOWN, PROBLEMS_SHOWN = 8, 30, 20, 30
 LAST_NIGHT = timedelta(hours=24)

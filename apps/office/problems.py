@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from apps.connectors.models import Connection
 from apps.connectors.sdk.failures import Failure, Who
 from apps.notifications.models import Problem
-from apps.sync.admin.status import BY_ITSELF
+from apps.sync.status import BY_ITSELF
 
 DISAPPEARANCE = "ledger.mass_disappearance"
 

@@ -22,8 +22,8 @@ from apps.notifications.models import Problem
 from apps.office.pages import client_page
 from apps.organisations.models import Organisation, User
 from apps.sync.admin.runs import COLOURS
-from apps.sync.admin.status import Status, progress_text, status_of, with_status
 from apps.sync.enums import RunState
+from apps.sync.status import Status, progress_text, status_of, with_status
 
 
 class QuestionFilter(admin.SimpleListFilter):

@@ -12,10 +12,10 @@ from apps.connectors.models import Exchange
 from apps.core.admin import BureauAdmin, ago, amount_text, badge, number_text, seconds_text
 from apps.ledger.models import Proof, VoucherVersion
 from apps.notifications.models import Problem
-from apps.sync.admin.state import PARTS, missing_lines
-from apps.sync.admin.status import progress_text
 from apps.sync.enums import RunState, Stage
 from apps.sync.models import Run
+from apps.sync.state import PARTS, missing_lines
+from apps.sync.status import progress_text
 
 COLOURS = {
     RunState.QUEUED: "blue",

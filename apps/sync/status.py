@@ -16,9 +16,9 @@ from apps.core.admin import number_text, seconds_text
 from apps.flows.models import Feed
 from apps.ledger.models import Proof
 from apps.notifications.models import Problem
-from apps.sync.admin.state import Facts, State, state_of
 from apps.sync.enums import LIVE, RunKind, RunState, Stage
 from apps.sync.models import Run
+from apps.sync.state import Facts, State, state_of
 from apps.sync.timetable import next_night
 
 # Problems of these kinds are retried by Kontor itself; all others wait for a person.
