@@ -104,7 +104,7 @@ class Intake:
         for key, voucher in wanted.items():
             mark = fingerprint(voucher)
             old = held.get(key)
-            if old is not None and old.hash == mark and old.deleted_at is None and self._in_its_year(old):
+            if old is not None and old.hash == mark and old.deleted_at is None and self._in_its_period(old, voucher):
                 tally.unchanged += 1
             elif old is None:
                 fresh.append((voucher, mark))
@@ -344,11 +344,11 @@ class Intake:
             seen_at=now,
         )
 
-    def _in_its_year(self, old: Voucher) -> bool:
-        """Whether it stands in the fiscal year that its day falls in: years are made, and changed, later too."""
-        year = self._year(old.date)
-        held: int | None = old.fiscal_year_id
-        return held == (year.pk if year else None)
+    def _in_its_period(self, old: Voucher, record: records.Voucher) -> bool:
+        """Whether it stands in the year and period that its day falls in: years are made, and changed, later too."""
+        year = self._year(record.date)
+        held: tuple[int | None, int] = (old.fiscal_year_id, old.period)
+        return held == (year.pk if year else None, self._period(year, record.kind, record.period, record.date))
 
     def _year(self, day: date) -> FiscalYear | None:
         return next((year for year in self.years if year.start <= day <= year.end), None)

@@ -1,12 +1,14 @@
 """Nights: what agrees stays as it is, and what moved in the source is found and named."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from apps.connectors.sdk.sandbox import Row
 from apps.ledger.enums import Grade, Move
 from apps.ledger.models import Balance, OpeningBalance, Posting, Voucher, VoucherVersion
 from apps.records.enums import Counts
@@ -179,11 +181,8 @@ def test_a_deleted_voucher_that_comes_back_is_in_the_books_again(connected: Conn
     mouth = vendor.mouth
     kept = next(row for row in mouth.store.rows("main", "voucher") if row["story"] == "sale-mar")
     vendor.edit("delete", "sale-mar")
-    books.voucher  # noqa: B018
     books.ids["sale-mar"] = str(kept["id"])
     books.night()
-    from apps.connectors.sdk.sandbox import Row
-
     mouth.store.put("main", "voucher", [Row(id=str(kept["id"]), data=kept, day=kept["date"])])
 
     run = books.night()
@@ -286,8 +285,6 @@ def test_an_opening_changed_in_the_years_before_ours_is_picked_up(connected: Con
     opening = next(row for row in doc if row.get("opening"))
     for line in opening["postings"]:
         line["amount"] += 12345 if line["amount"] > 0 else -12345
-    from apps.connectors.sdk.sandbox import Row
-
     vendor.mouth.store.put("main", "voucher", [Row(id=str(opening["id"]), data=opening, day=opening["date"])])
 
     run = books.night()
@@ -309,6 +306,27 @@ def test_an_opening_that_is_taken_away_is_picked_up(connected: Connected, vendor
 
     assert run.state == RunState.SUCCEEDED
     assert not OpeningBalance.objects.filter(fiscal_year__start=date(2025, 1, 1)).exists()
+
+
+def test_a_year_made_longer_takes_its_transfer_of_the_result_along(connected: Connected, vendor: Vendor) -> None:
+    lines = sale("transfer", "2026-04-01").postings
+    told = replace(sale("transfer", "2026-04-01"), postings=(replace(lines[0], account="8960"), lines[1]))
+    told = replace(told, postings=(told.postings[0], replace(lines[1], account="2050")))
+    books = connected(company([*PLAIN, told]))
+    books.night()
+    assert books.movement("8960", 202613) == Decimal("1000.00")
+    doc = vendor.mouth.store.get("", "company", "main")
+    assert doc is not None
+    doc["years"][-1]["end"] = "2027-06-30"
+    vendor.mouth.store.put("", "company", [Row(id="main", data=doc)])
+    vendor.fault("slow", {"seconds": 0})  # raises the company's stamp
+
+    run = books.night()
+
+    assert (run.state, books.proof.grade) == (RunState.SUCCEEDED, Grade.CONTROL_TOTALS)
+    assert (books.movement("8960", 202613), books.movement("8960", 202713)) == (Decimal(0), Decimal("1000.00"))
+    version = books.version("transfer")
+    assert (version.move, version.effect) == (Move.CHANGED, Decimal(0))
 
 
 def test_two_bureaus_see_nothing_of_each_other(connected: Connected, vendor: Vendor) -> None:
