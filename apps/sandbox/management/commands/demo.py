@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 from django.utils import timezone
 
 from apps.core.scope import system_scope
@@ -38,10 +39,13 @@ class Command(BaseCommand):
         if options["provider"] and not options["fault"]:
             raise CommandError("--provider goes with --fault", returncode=2)
         say = (lambda _text: None) if options["json"] else self._say
-        call_command("migrate", verbosity=0)
         told = stories(timezone.localdate())
         with system_scope("the demo's whole database"):
-            self._make_room([story.organisation.slug for story in told], reset=options["reset"])
+            # Looked at before it is changed: this may be a database that people work with.
+            if Organisation._meta.db_table in connection.introspection.table_names():
+                self._refuse_others([story.organisation.slug for story in told])
+            call_command("migrate", verbosity=0)
+            self._make_room(reset=options["reset"])
         folder = Path(settings.LOCAL_DIR) / "demo-sandbox"
         slugs = list(dict.fromkeys(company.provider for story in told for company in story.companies))
         shutil.rmtree(folder, ignore_errors=True)
@@ -69,14 +73,16 @@ class Command(BaseCommand):
         self.stdout.write(text)
         self.stdout.flush()
 
-    def _make_room(self, slugs: list[str], *, reset: bool) -> None:
-        others = Organisation.objects.exclude(slug__in=slugs)
-        if others.exists():
+    def _refuse_others(self, slugs: list[str]) -> None:
+        other = Organisation.objects.exclude(slug__in=slugs).values_list("slug", flat=True).first()
+        if other is not None:
             raise CommandError(
-                f"this database holds another organisation ({others[0].slug}): the demo wants one of its own; "
+                f"this database holds another organisation ({other}): the demo wants one of its own; "
                 "set DATABASE_URL to another database",
                 returncode=2,
             )
+
+    def _make_room(self, *, reset: bool) -> None:
         if not Organisation.objects.exists():
             return
         if not reset:

@@ -29,13 +29,17 @@ class Command(BaseCommand):
         parser.add_argument("--from", dest="first", type=date.fromisoformat)
         parser.add_argument("--to", dest="last", type=date.fromisoformat)
         parser.add_argument("--days", type=int)
-        parser.add_argument("--wait", action="store_true", help="until the runs have ended; exit 1 if one did not end well")
+        parser.add_argument(
+            "--wait", action="store_true", help="until the runs have ended; exit 1 if one did not end well"
+        )
         parser.add_argument("--json", action="store_true")
 
     def handle(self, **options: Any) -> None:
         first, last, days = options["first"], options["last"], options["days"]
         if days is not None and (first or last):
             raise CommandError("--days goes without --from and --to", returncode=2)
+        if days is not None and days < 0:
+            raise CommandError("--days is a number of days back from today", returncode=2)
         if (first or last) and not (first and last and first <= last):
             raise CommandError("--from and --to go together, the earlier first", returncode=2)
         with system_scope("the operator's command"):
