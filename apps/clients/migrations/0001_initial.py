@@ -5,43 +5,61 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='ApiToken',
+            name="ApiToken",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='What uses it, such as: dashboard in reception.', max_length=80, verbose_name='name')),
-                ('digest', models.CharField(editable=False, max_length=64, unique=True, verbose_name='hash')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('revoked_at', models.DateTimeField(blank=True, null=True, verbose_name='revoked')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="What uses it, such as: dashboard in reception.", max_length=80, verbose_name="name"
+                    ),
+                ),
+                ("digest", models.CharField(editable=False, max_length=64, unique=True, verbose_name="hash")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("revoked_at", models.DateTimeField(blank=True, null=True, verbose_name="revoked")),
             ],
             options={
-                'verbose_name': 'API token',
-                'verbose_name_plural': 'API tokens',
-                'ordering': ('name',),
+                "verbose_name": "API token",
+                "verbose_name_plural": "API tokens",
+                "ordering": ("name",),
             },
         ),
         migrations.CreateModel(
-            name='Client',
+            name="Client",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(max_length=20, verbose_name='client number')),
-                ('name', models.CharField(max_length=160, verbose_name='name')),
-                ('country', models.CharField(help_text='Two letters, such as NO.', max_length=2, verbose_name='country')),
-                ('organisation_number', models.CharField(blank=True, max_length=20, verbose_name='organisation number')),
-                ('time_zone', models.CharField(blank=True, help_text="Empty: the bureau's.", max_length=60, validators=[apps.organisations.models.check_time_zone], verbose_name='time zone')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.CharField(max_length=20, verbose_name="client number")),
+                ("name", models.CharField(max_length=160, verbose_name="name")),
+                (
+                    "country",
+                    models.CharField(help_text="Two letters, such as NO.", max_length=2, verbose_name="country"),
+                ),
+                (
+                    "organisation_number",
+                    models.CharField(blank=True, max_length=20, verbose_name="organisation number"),
+                ),
+                (
+                    "time_zone",
+                    models.CharField(
+                        blank=True,
+                        help_text="Empty: the bureau's.",
+                        max_length=60,
+                        validators=[apps.organisations.models.check_time_zone],
+                        verbose_name="time zone",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
             ],
             options={
-                'verbose_name': 'client',
-                'verbose_name_plural': 'clients',
-                'ordering': ('name',),
+                "verbose_name": "client",
+                "verbose_name_plural": "clients",
+                "ordering": ("name",),
             },
         ),
     ]

@@ -6,42 +6,60 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('clients', '0001_initial'),
-        ('organisations', '0001_initial'),
+        ("clients", "0001_initial"),
+        ("organisations", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='apitoken',
-            name='organisation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='organisations.organisation', verbose_name='organisation'),
+            model_name="apitoken",
+            name="organisation",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                to="organisations.organisation",
+                verbose_name="organisation",
+            ),
         ),
         migrations.AddField(
-            model_name='client',
-            name='organisation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='organisations.organisation', verbose_name='organisation'),
+            model_name="client",
+            name="organisation",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                to="organisations.organisation",
+                verbose_name="organisation",
+            ),
         ),
         migrations.AddField(
-            model_name='client',
-            name='responsible',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL, verbose_name='responsible accountant'),
+            model_name="client",
+            name="responsible",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="responsible accountant",
+            ),
         ),
         migrations.AddField(
-            model_name='apitoken',
-            name='clients',
-            field=models.ManyToManyField(blank=True, to='clients.client', verbose_name='only these clients'),
+            model_name="apitoken",
+            name="clients",
+            field=models.ManyToManyField(blank=True, to="clients.client", verbose_name="only these clients"),
         ),
         migrations.AddConstraint(
-            model_name='client',
-            constraint=models.UniqueConstraint(fields=('organisation', 'number'), name='client_number_once'),
+            model_name="client",
+            constraint=models.UniqueConstraint(fields=("organisation", "number"), name="client_number_once"),
         ),
         migrations.AddConstraint(
-            model_name='client',
-            constraint=models.UniqueConstraint(condition=models.Q(('organisation_number', ''), _negated=True), fields=('organisation', 'country', 'organisation_number'), name='client_orgnr_once', violation_error_message='Another client of this bureau has this organisation number.'),
+            model_name="client",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("organisation_number", ""), _negated=True),
+                fields=("organisation", "country", "organisation_number"),
+                name="client_orgnr_once",
+                violation_error_message="Another client of this bureau has this organisation number.",
+            ),
         ),
     ]

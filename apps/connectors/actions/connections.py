@@ -161,7 +161,7 @@ def resolve_own_problems(connection: Connection) -> None:
     """Those that Activate proves to be over; what was found in the books stays open."""
     ours = ("connector.", f"{connection.connector.provider}.")
     raised = Problem.objects.filter(
-        subject_kind=Connection._meta.label_lower,  # noqa: SLF001 - Django's
+        subject_kind=Connection._meta.label_lower,
         subject_id=str(connection.pk),
         resolved_at=None,
     )

@@ -6,118 +6,157 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('clients', '0001_initial'),
+        ("clients", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Connector',
+            name="Connector",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('provider', models.CharField(max_length=40, verbose_name='system')),
-                ('auth', models.CharField(default='', max_length=20, verbose_name='sign-in')),
-                ('values', models.JSONField(default=dict, verbose_name='fields')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('verified_at', models.DateTimeField(null=True, verbose_name='verified')),
-                ('client', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("provider", models.CharField(max_length=40, verbose_name="system")),
+                ("auth", models.CharField(default="", max_length=20, verbose_name="sign-in")),
+                ("values", models.JSONField(default=dict, verbose_name="fields")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("verified_at", models.DateTimeField(null=True, verbose_name="verified")),
+                (
+                    "client",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="clients.client",
+                        verbose_name="client",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'connector',
-                'verbose_name_plural': 'connectors',
-                'ordering': ('provider', 'id'),
+                "verbose_name": "connector",
+                "verbose_name_plural": "connectors",
+                "ordering": ("provider", "id"),
             },
         ),
         migrations.CreateModel(
-            name='Exchange',
+            name="Exchange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('run_id', models.BigIntegerField(db_index=True, null=True, verbose_name='run')),
-                ('at', models.DateTimeField(db_index=True, verbose_name='at')),
-                ('method', models.CharField(max_length=8, verbose_name='method')),
-                ('url', models.TextField(verbose_name='address')),
-                ('status', models.PositiveSmallIntegerField(null=True, verbose_name='status')),
-                ('seconds', models.FloatField(verbose_name='seconds')),
-                ('size', models.PositiveIntegerField(default=0, verbose_name='bytes')),
-                ('request', models.TextField(blank=True, verbose_name='sent')),
-                ('error', models.TextField(blank=True, verbose_name='error')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("run_id", models.BigIntegerField(db_index=True, null=True, verbose_name="run")),
+                ("at", models.DateTimeField(db_index=True, verbose_name="at")),
+                ("method", models.CharField(max_length=8, verbose_name="method")),
+                ("url", models.TextField(verbose_name="address")),
+                ("status", models.PositiveSmallIntegerField(null=True, verbose_name="status")),
+                ("seconds", models.FloatField(verbose_name="seconds")),
+                ("size", models.PositiveIntegerField(default=0, verbose_name="bytes")),
+                ("request", models.TextField(blank=True, verbose_name="sent")),
+                ("error", models.TextField(blank=True, verbose_name="error")),
             ],
             options={
-                'verbose_name': 'exchange',
-                'verbose_name_plural': 'exchanges',
-                'ordering': ('-id',),
+                "verbose_name": "exchange",
+                "verbose_name_plural": "exchanges",
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='ExchangePayload',
+            name="ExchangePayload",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=64)),
-                ('body', models.BinaryField()),
-                ('kept_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", models.CharField(max_length=64)),
+                ("body", models.BinaryField()),
+                ("kept_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'verbose_name': 'payload',
-                'verbose_name_plural': 'payloads',
+                "verbose_name": "payload",
+                "verbose_name_plural": "payloads",
             },
         ),
         migrations.CreateModel(
-            name='PageDigest',
+            name="PageDigest",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('resource', models.CharField(max_length=20)),
-                ('key', models.CharField(max_length=120)),
-                ('digest', models.CharField(max_length=200)),
-                ('ids', models.TextField(blank=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("resource", models.CharField(max_length=20)),
+                ("key", models.CharField(max_length=120)),
+                ("digest", models.CharField(max_length=200)),
+                ("ids", models.TextField(blank=True)),
             ],
             options={
-                'verbose_name': 'page digest',
-                'verbose_name_plural': 'page digests',
+                "verbose_name": "page digest",
+                "verbose_name_plural": "page digests",
             },
         ),
         migrations.CreateModel(
-            name='RateBucket',
+            name="RateBucket",
             fields=[
-                ('key', models.CharField(max_length=120, primary_key=True, serialize=False)),
-                ('remaining', models.IntegerField(default=0)),
-                ('resets_at', models.FloatField(default=0.0)),
+                ("key", models.CharField(max_length=120, primary_key=True, serialize=False)),
+                ("remaining", models.IntegerField(default=0)),
+                ("resets_at", models.FloatField(default=0.0)),
             ],
             options={
-                'verbose_name': 'rate bucket',
-                'verbose_name_plural': 'rate buckets',
+                "verbose_name": "rate bucket",
+                "verbose_name_plural": "rate buckets",
             },
         ),
         migrations.CreateModel(
-            name='Connection',
+            name="Connection",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('new', 'not activated'), ('active', 'active'), ('blocked', 'blocked'), ('paused', 'paused')], db_index=True, default='new', max_length=8, verbose_name='state')),
-                ('company_key', models.CharField(blank=True, max_length=80, verbose_name='company key')),
-                ('pinned_company_id', models.CharField(blank=True, max_length=80, verbose_name='company id')),
-                ('identity', models.JSONField(default=dict, verbose_name='company as verified')),
-                ('organisation_number', models.CharField(blank=True, max_length=20, verbose_name='organisation number used')),
-                ('verified_at', models.DateTimeField(null=True, verbose_name='verified')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("new", "not activated"),
+                            ("active", "active"),
+                            ("blocked", "blocked"),
+                            ("paused", "paused"),
+                        ],
+                        db_index=True,
+                        default="new",
+                        max_length=8,
+                        verbose_name="state",
+                    ),
+                ),
+                ("company_key", models.CharField(blank=True, max_length=80, verbose_name="company key")),
+                ("pinned_company_id", models.CharField(blank=True, max_length=80, verbose_name="company id")),
+                ("identity", models.JSONField(default=dict, verbose_name="company as verified")),
+                (
+                    "organisation_number",
+                    models.CharField(blank=True, max_length=20, verbose_name="organisation number used"),
+                ),
+                ("verified_at", models.DateTimeField(null=True, verbose_name="verified")),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'connection',
-                'verbose_name_plural': 'connections',
-                'ordering': ('client', 'id'),
+                "verbose_name": "connection",
+                "verbose_name_plural": "connections",
+                "ordering": ("client", "id"),
             },
         ),
         migrations.CreateModel(
-            name='ConnectorSecret',
+            name="ConnectorSecret",
             fields=[
-                ('connector', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='secret', serialize=False, to='connectors.connector')),
-                ('fields', apps.core.fields.SafeEncryptedText(default='{}')),
-                ('issued', apps.core.fields.SafeEncryptedText(default='{}')),
+                (
+                    "connector",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="secret",
+                        serialize=False,
+                        to="connectors.connector",
+                    ),
+                ),
+                ("fields", apps.core.fields.SafeEncryptedText(default="{}")),
+                ("issued", apps.core.fields.SafeEncryptedText(default="{}")),
             ],
             options={
-                'verbose_name': 'secret',
-                'verbose_name_plural': 'secrets',
+                "verbose_name": "secret",
+                "verbose_name_plural": "secrets",
             },
         ),
     ]

@@ -5,60 +5,79 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('connectors', '0001_initial'),
-        ('organisations', '0001_initial'),
+        ("connectors", "0001_initial"),
+        ("organisations", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='connector',
-            name='organisation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='organisations.organisation', verbose_name='organisation'),
+            model_name="connector",
+            name="organisation",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                to="organisations.organisation",
+                verbose_name="organisation",
+            ),
         ),
         migrations.AddField(
-            model_name='connection',
-            name='connector',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='connectors.connector', verbose_name='connector'),
+            model_name="connection",
+            name="connector",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, to="connectors.connector", verbose_name="connector"
+            ),
         ),
         migrations.AddField(
-            model_name='exchange',
-            name='connection',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='connectors.connection', verbose_name='connection'),
+            model_name="exchange",
+            name="connection",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                to="connectors.connection",
+                verbose_name="connection",
+            ),
         ),
         migrations.AddField(
-            model_name='exchange',
-            name='organisation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='organisations.organisation', verbose_name='organisation'),
+            model_name="exchange",
+            name="organisation",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                to="organisations.organisation",
+                verbose_name="organisation",
+            ),
         ),
         migrations.AddField(
-            model_name='exchangepayload',
-            name='organisation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='organisations.organisation'),
+            model_name="exchangepayload",
+            name="organisation",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="organisations.organisation"),
         ),
         migrations.AddField(
-            model_name='exchange',
-            name='payload',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='connectors.exchangepayload', verbose_name='answer'),
+            model_name="exchange",
+            name="payload",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                to="connectors.exchangepayload",
+                verbose_name="answer",
+            ),
         ),
         migrations.AddField(
-            model_name='pagedigest',
-            name='connection',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='connectors.connection'),
+            model_name="pagedigest",
+            name="connection",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="connectors.connection"),
         ),
         migrations.AddConstraint(
-            model_name='connection',
-            constraint=models.UniqueConstraint(fields=('client', 'connector'), name='connection_once'),
+            model_name="connection",
+            constraint=models.UniqueConstraint(fields=("client", "connector"), name="connection_once"),
         ),
         migrations.AddConstraint(
-            model_name='exchangepayload',
-            constraint=models.UniqueConstraint(fields=('organisation', 'digest'), name='payload_once'),
+            model_name="exchangepayload",
+            constraint=models.UniqueConstraint(fields=("organisation", "digest"), name="payload_once"),
         ),
         migrations.AddConstraint(
-            model_name='pagedigest',
-            constraint=models.UniqueConstraint(fields=('connection', 'resource', 'key'), name='page_digest_once'),
+            model_name="pagedigest",
+            constraint=models.UniqueConstraint(fields=("connection", "resource", "key"), name="page_digest_once"),
         ),
     ]

@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('connectors', '0002_initial'),
+        ("connectors", "0002_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='connection',
-            name='confirmed',
-            field=models.JSONField(default=dict, verbose_name='company confirmed by staff'),
+            model_name="connection",
+            name="confirmed",
+            field=models.JSONField(default=dict, verbose_name="company confirmed by staff"),
         ),
         migrations.AddField(
-            model_name='connection',
-            name='unconfirmed',
-            field=models.JSONField(default=dict, verbose_name='company to be confirmed'),
+            model_name="connection",
+            name="unconfirmed",
+            field=models.JSONField(default=dict, verbose_name="company to be confirmed"),
         ),
     ]

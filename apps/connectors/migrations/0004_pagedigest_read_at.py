@@ -3,7 +3,6 @@ import django.utils.timezone
 
 
 class Migration(migrations.Migration):
-
     dependencies = [("connectors", "0003_confirmation")]
 
     operations = [

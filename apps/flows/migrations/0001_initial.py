@@ -5,35 +5,54 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('clients', '0001_initial'),
-        ('connectors', '0001_initial'),
+        ("clients", "0001_initial"),
+        ("connectors", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Feed',
+            name="Feed",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('valid_from', models.DateField(blank=True, null=True, verbose_name='from')),
-                ('valid_to', models.DateField(blank=True, null=True, verbose_name='to')),
-                ('enabled', models.BooleanField(default=True, verbose_name='runs every night')),
-                ('history_from', models.DateField(blank=True, help_text='Empty: the start of the previous fiscal year.', null=True, verbose_name='history from')),
-                ('loaded_at', models.DateTimeField(null=True, verbose_name='first load finished')),
-                ('whole_pass_at', models.DateTimeField(null=True, verbose_name='last whole pass')),
-                ('read_at', models.DateTimeField(null=True, verbose_name='last read to the end')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='made')),
-                ('release_disappearance', models.BooleanField(default=False)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
-                ('connection', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, to='connectors.connection', verbose_name='connection')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("valid_from", models.DateField(blank=True, null=True, verbose_name="from")),
+                ("valid_to", models.DateField(blank=True, null=True, verbose_name="to")),
+                ("enabled", models.BooleanField(default=True, verbose_name="runs every night")),
+                (
+                    "history_from",
+                    models.DateField(
+                        blank=True,
+                        help_text="Empty: the start of the previous fiscal year.",
+                        null=True,
+                        verbose_name="history from",
+                    ),
+                ),
+                ("loaded_at", models.DateTimeField(null=True, verbose_name="first load finished")),
+                ("whole_pass_at", models.DateTimeField(null=True, verbose_name="last whole pass")),
+                ("read_at", models.DateTimeField(null=True, verbose_name="last read to the end")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="made")),
+                ("release_disappearance", models.BooleanField(default=False)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
+                (
+                    "connection",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="connectors.connection",
+                        verbose_name="connection",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'feed',
-                'verbose_name_plural': 'feeds',
-                'ordering': ('client', 'id'),
+                "verbose_name": "feed",
+                "verbose_name_plural": "feeds",
+                "ordering": ("client", "id"),
             },
         ),
     ]

@@ -5,85 +5,150 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('clients', '0001_initial'),
-        ('flows', '0001_initial'),
+        ("clients", "0001_initial"),
+        ("flows", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('nightly', 'nightly'), ('manual', 'by hand'), ('recalculation', 'recalculation')], max_length=14, verbose_name='started')),
-                ('lane', models.CharField(choices=[('interactive', 'interactive'), ('nightly', 'nightly')], max_length=12, verbose_name='lane')),
-                ('night', models.DateField(null=True, verbose_name='night')),
-                ('state', models.CharField(choices=[('queued', 'waiting'), ('running', 'running'), ('succeeded', 'complete'), ('partial', 'not complete'), ('failed', 'failed'), ('blocked', 'blocked')], default='queued', max_length=10, verbose_name='state')),
-                ('stage', models.CharField(choices=[('company', 'Checking the company'), ('registers', 'Fiscal years, accounts and dimensions'), ('openings', 'Opening balances'), ('vouchers', 'Vouchers'), ('missing', 'Looking up what was not returned'), ('recalculate', 'Recalculating balances'), ('prove', 'Comparing with the source'), ('done', 'Done')], default='company', max_length=12, verbose_name='step')),
-                ('window_from', models.DateField(null=True, verbose_name='from')),
-                ('window_to', models.DateField(null=True, verbose_name='to')),
-                ('first_load', models.BooleanField(default=False, verbose_name='first load')),
-                ('whole', models.BooleanField(default=False, verbose_name='whole pass')),
-                ('resume', models.JSONField(default=dict)),
-                ('token', models.CharField(blank=True, max_length=36)),
-                ('worker', models.CharField(blank=True, max_length=80, verbose_name='worker')),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('not_before', models.DateTimeField(null=True)),
-                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
-                ('slices', models.PositiveIntegerField(default=0, verbose_name='slices')),
-                ('done', models.PositiveIntegerField(default=0, verbose_name='done')),
-                ('expected', models.PositiveIntegerField(null=True, verbose_name='expected')),
-                ('counts', models.JSONField(default=dict, verbose_name='counts')),
-                ('requests', models.PositiveIntegerField(default=0, verbose_name='requests')),
-                ('failure', models.CharField(blank=True, max_length=20, verbose_name='failure')),
-                ('remedy', models.CharField(blank=True, max_length=80, verbose_name='remedy')),
-                ('detail', models.TextField(blank=True, verbose_name='for support')),
-                ('actor', models.CharField(blank=True, max_length=254, verbose_name='by')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='made')),
-                ('started_at', models.DateTimeField(null=True, verbose_name='started')),
-                ('finished_at', models.DateTimeField(null=True, verbose_name='finished')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
-                ('feed', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='flows.feed', verbose_name='feed')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("nightly", "nightly"), ("manual", "by hand"), ("recalculation", "recalculation")],
+                        max_length=14,
+                        verbose_name="started",
+                    ),
+                ),
+                (
+                    "lane",
+                    models.CharField(
+                        choices=[("interactive", "interactive"), ("nightly", "nightly")],
+                        max_length=12,
+                        verbose_name="lane",
+                    ),
+                ),
+                ("night", models.DateField(null=True, verbose_name="night")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "waiting"),
+                            ("running", "running"),
+                            ("succeeded", "complete"),
+                            ("partial", "not complete"),
+                            ("failed", "failed"),
+                            ("blocked", "blocked"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "stage",
+                    models.CharField(
+                        choices=[
+                            ("company", "Checking the company"),
+                            ("registers", "Fiscal years, accounts and dimensions"),
+                            ("openings", "Opening balances"),
+                            ("vouchers", "Vouchers"),
+                            ("missing", "Looking up what was not returned"),
+                            ("recalculate", "Recalculating balances"),
+                            ("prove", "Comparing with the source"),
+                            ("done", "Done"),
+                        ],
+                        default="company",
+                        max_length=12,
+                        verbose_name="step",
+                    ),
+                ),
+                ("window_from", models.DateField(null=True, verbose_name="from")),
+                ("window_to", models.DateField(null=True, verbose_name="to")),
+                ("first_load", models.BooleanField(default=False, verbose_name="first load")),
+                ("whole", models.BooleanField(default=False, verbose_name="whole pass")),
+                ("resume", models.JSONField(default=dict)),
+                ("token", models.CharField(blank=True, max_length=36)),
+                ("worker", models.CharField(blank=True, max_length=80, verbose_name="worker")),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("not_before", models.DateTimeField(null=True)),
+                ("attempts", models.PositiveSmallIntegerField(default=0, verbose_name="attempts")),
+                ("slices", models.PositiveIntegerField(default=0, verbose_name="slices")),
+                ("done", models.PositiveIntegerField(default=0, verbose_name="done")),
+                ("expected", models.PositiveIntegerField(null=True, verbose_name="expected")),
+                ("counts", models.JSONField(default=dict, verbose_name="counts")),
+                ("requests", models.PositiveIntegerField(default=0, verbose_name="requests")),
+                ("failure", models.CharField(blank=True, max_length=20, verbose_name="failure")),
+                ("remedy", models.CharField(blank=True, max_length=80, verbose_name="remedy")),
+                ("detail", models.TextField(blank=True, verbose_name="for support")),
+                ("actor", models.CharField(blank=True, max_length=254, verbose_name="by")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="made")),
+                ("started_at", models.DateTimeField(null=True, verbose_name="started")),
+                ("finished_at", models.DateTimeField(null=True, verbose_name="finished")),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
+                (
+                    "feed",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, to="flows.feed", verbose_name="feed"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'run',
-                'verbose_name_plural': 'runs',
-                'ordering': ('-id',),
+                "verbose_name": "run",
+                "verbose_name_plural": "runs",
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='SeenVoucher',
+            name="SeenVoucher",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('external_id', models.CharField(max_length=120)),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='sync.run')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("external_id", models.CharField(max_length=120)),
+                ("run", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="sync.run")),
             ],
             options={
-                'verbose_name': 'seen voucher',
-                'verbose_name_plural': 'seen vouchers',
+                "verbose_name": "seen voucher",
+                "verbose_name_plural": "seen vouchers",
             },
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['state', 'lease_until'], name='sync_run_state_d0fb42_idx'),
+            model_name="run",
+            index=models.Index(fields=["state", "lease_until"], name="sync_run_state_d0fb42_idx"),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(condition=models.Q(('feed__isnull', False), ('state__in', ('queued', 'running'))), fields=('feed',), name='run_one_live'),
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("feed__isnull", False), ("state__in", ("queued", "running"))),
+                fields=("feed",),
+                name="run_one_live",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'recalculation'), ('state__in', ('queued', 'running'))), fields=('client',), name='recalculation_one_live'),
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "recalculation"), ("state__in", ("queued", "running"))),
+                fields=("client",),
+                name="recalculation_one_live",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(condition=models.Q(('night__isnull', False)), fields=('feed', 'night'), name='run_once_a_night'),
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("night__isnull", False)), fields=("feed", "night"), name="run_once_a_night"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='seenvoucher',
-            constraint=models.UniqueConstraint(fields=('run', 'external_id'), name='seen_once'),
+            model_name="seenvoucher",
+            constraint=models.UniqueConstraint(fields=("run", "external_id"), name="seen_once"),
         ),
     ]
