@@ -3,9 +3,11 @@
 Both ways give the same figures to the last cent, since both run the same statement over different cells.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.clients.models import Client
@@ -25,46 +27,54 @@ FROM ledger_posting
 WHERE client_id = %s AND fiscal_year_id IS NOT NULL AND weight IN ('posted', 'provisional') AND {cells}
 GROUP BY client_id, fiscal_year_id, period, account_id, dimension_set_id
 """
-_TOUCHED = """(fiscal_year_id, period, account_id, dimension_set_id) IN (
-  SELECT fiscal_year_id, period, account_id, dimension_set_id FROM ledger_touchedcell
-  WHERE client_id = %s AND id <= %s)"""
+_IN = "(fiscal_year_id, period, account_id, dimension_set_id) IN (VALUES {rows})"
 
+CellKey = tuple[int, int, int, int]  # fiscal year, period, account, dimension set
 Progress = Callable[[int, int], None]
 
 
 def touched(client: Client) -> int:
-    return TouchedCell.objects.filter(client=client).count()
+    """How many cells wait; one that many pages touched is one."""
+    return _waiting(client).count()
 
 
 def recalculate_touched(client: Client, *, progress: Progress = lambda _done, _all: None) -> int:
     """Compute the touched cells again, in chunks of one transaction each; returns how many there were."""
-    expected = touched(client)
     done = 0
-    while True:
-        count = _chunk(client)
-        if not count:
-            break
-        done += count
-        progress(done, max(done, expected))
+    while cells := list(_waiting(client)):
+        expected = done + len(cells)
+        for chunk in _chunks(cells):
+            _compute(client, chunk)
+            done += len(chunk)
+            progress(done, expected)
     _stamp(client)
     return done
 
 
+def _chunks(cells: Sequence[CellKey]) -> Iterator[Sequence[CellKey]]:
+    return (cells[start : start + CHUNK] for start in range(0, len(cells), CHUNK))
+
+
+def _waiting(client: Client) -> "QuerySet[TouchedCell, CellKey]":
+    return (
+        TouchedCell.objects.filter(client=client)
+        .order_by("fiscal_year", "period", "account", "dimension_set")
+        .values_list("fiscal_year", "period", "account", "dimension_set")
+        .distinct()
+    )
+
+
 @transaction.atomic
-def _chunk(client: Client) -> int:
+def _compute(client: Client, cells: Sequence[CellKey]) -> None:
     _hold(client)
-    ids = list(TouchedCell.objects.filter(client=client).order_by("pk").values_list("pk", flat=True)[:CHUNK])
-    if not ids:
-        return 0
-    last = ids[-1]
+    where = _IN.format(rows=", ".join(["(%s, %s, %s, %s)"] * len(cells)))
+    values = [client.pk, *chain.from_iterable(cells)]
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"DELETE FROM ledger_balance WHERE client_id = %s AND {_TOUCHED}",  # noqa: S608 - our own text
-            [client.pk, client.pk, last],
-        )
-        cursor.execute(_SUM.format(cells=_TOUCHED), [client.pk, client.pk, last])
-    TouchedCell.objects.filter(pk__in=ids).delete()  # not `<= last`: another transaction may have added one since
-    return len(ids)
+        # What touched is forgotten first: another transaction may commit postings and their touches at any time, and
+        # touches that are gone before the sum is taken have their postings in it; later ones wait for the next time.
+        cursor.execute(f"DELETE FROM ledger_touchedcell WHERE client_id = %s AND {where}", values)  # noqa: S608 - our own text
+        cursor.execute(f"DELETE FROM ledger_balance WHERE client_id = %s AND {where}", values)  # noqa: S608 - our own text
+        cursor.execute(_SUM.format(cells=where), values)
 
 
 def recalculate_all(client: Client, *, progress: Progress = lambda _done, _all: None) -> int:
@@ -73,10 +83,10 @@ def recalculate_all(client: Client, *, progress: Progress = lambda _done, _all: 
     for done, year in enumerate(years, start=1):
         with transaction.atomic():
             _hold(client)
+            TouchedCell.objects.filter(client=client, fiscal_year=year).delete()  # first: see `_compute`
             Balance.objects.filter(client=client, fiscal_year=year).delete()
             with connection.cursor() as cursor:
                 cursor.execute(_SUM.format(cells="fiscal_year_id = %s"), [client.pk, year.pk])
-            TouchedCell.objects.filter(client=client, fiscal_year=year).delete()
         progress(done, len(years))
     _stamp(client)
     return Balance.objects.filter(client=client).count()

@@ -104,7 +104,7 @@ class Intake:
         for key, voucher in wanted.items():
             mark = fingerprint(voucher)
             old = held.get(key)
-            if old is not None and old.hash == mark and old.deleted_at is None and self._in_its_period(old, voucher):
+            if old is not None and old.hash == mark and self._stands(old, voucher):
                 tally.unchanged += 1
             elif old is None:
                 fresh.append((voucher, mark))
@@ -260,8 +260,7 @@ class Intake:
             return Move.CHANGED
         if not was_in:
             return Move.BACKDATED if not self.first_load and self._is_backdated(new.row) else None
-        after = _shot(new)
-        return Move.META if after["postings"] == before["postings"] else Move.CHANGED
+        return Move.META if _lines_of(_shot(new)) == _lines_of(before) else Move.CHANGED
 
     def _is_closed(self, day: date) -> bool:
         return self.closed_to is not None and day <= self.closed_to
@@ -279,7 +278,7 @@ class Intake:
     ) -> Voucher:
         year = self._year(record.date)
         kept_out, off = judge(record, self.types)
-        if year is None and record.counts != Counts.VOID:
+        if year is None and record.counts not in (Counts.VOID, Counts.PROVISIONAL):  # a draft is in no balance anyway
             kept_out = KeptOut.NO_FISCAL_YEAR
         row.fiscal_year = year
         row.period = self._period(year, record.kind, record.period, record.date)
@@ -344,8 +343,12 @@ class Intake:
             seen_at=now,
         )
 
-    def _in_its_period(self, old: Voucher, record: records.Voucher) -> bool:
-        """Whether it stands in the year and period that its day falls in: years are made, and changed, later too."""
+    def _stands(self, old: Voucher, record: records.Voucher) -> bool:
+        """Whether what the source still says would be held as it is: years and types of accounts come later too."""
+        if old.deleted_at is not None:
+            return False
+        if old.kept_out == KeptOut.UNBALANCED and judge(record, self.types)[0] == KeptOut.NO:
+            return False
         year = self._year(record.date)
         held: tuple[int | None, int] = (old.fiscal_year_id, old.period)
         return held == (year.pk if year else None, self._period(year, record.kind, record.period, record.date))
@@ -378,6 +381,11 @@ def _shot(old: _Old) -> dict[str, Any]:
         text=row.text,
         rows=[(line[0], line[1], line[2], line[3]) for line in old.lines],
     )
+
+
+def _lines_of(shot: dict[str, Any]) -> list[list[str]]:
+    """The lines in an order of their own: a source may give the same ones in another."""
+    return sorted([str(value) for value in line.values()] for line in shot["postings"])
 
 
 def _result(posted: list[tuple[str, int, int, str, Cell | None, str]], types: dict[str, str]) -> int:

@@ -65,7 +65,11 @@ def compare_month(year: FiscalYear, period: int, controls: Sequence[records.Cont
     By the postings' dates, as the source counts them: a transfer of the result stands in period 13, whenever it was.
     """
     posted = Posting.objects.filter(
-        client=year.client_id, fiscal_year=year, weight=Weight.POSTED, date__year=period // 100, date__month=period % 100
+        client=year.client_id,
+        fiscal_year=year,
+        weight=Weight.POSTED,
+        date__year=period // 100,
+        date__month=period % 100,
     )
     rows = posted.values_list("account__number").annotate(sum=Sum("amount"))
     ours = {number: (ZERO, amount) for number, amount in rows}

@@ -13,8 +13,8 @@ from apps.core.scope import system_scope
 from apps.ledger.balances import recalculate_all, recalculate_touched
 from apps.ledger.enums import KeptOut, Move
 from apps.ledger.intake import Intake
-from apps.ledger.models import Balance, FiscalYear, Lock, Posting, Source, Voucher, VoucherVersion
-from apps.records.enums import Counts, VoucherKind
+from apps.ledger.models import Account, Balance, FiscalYear, Lock, Posting, Source, Voucher, VoucherVersion
+from apps.records.enums import AccountType, Counts, VoucherKind
 from apps.records.ledger import Allocation
 from apps.records.ledger import Posting as Line
 from apps.records.ledger import Voucher as Record
@@ -145,6 +145,17 @@ def test_a_text_alone_is_no_news(source: Source) -> None:
     assert Voucher.objects.get().text == "Husleie"
 
 
+def test_the_same_lines_in_another_order_are_no_news(source: Source) -> None:
+    """A voucher that is reversed comes again with the other's id, its lines perhaps turned about."""
+    lines = RENT.postings
+    rows = (replace(lines[0], row=2), replace(lines[1], row=1))
+    intake(source).take([replace(RENT, postings=rows)])
+    tally = intake(source).take([replace(RENT, postings=rows, reversed_by="9")])
+
+    assert (tally.meta, tally.changed) == (1, 0)
+    assert not VoucherVersion.objects.exists()
+
+
 def test_void_is_a_deletion(source: Source) -> None:
     intake(source).take([RENT])
 
@@ -180,6 +191,26 @@ def test_an_off_balance_account_may_be_one_sided(source: Source) -> None:
     tally = intake(source).take([record("1", date(2026, 6, 3), {"9000": "10.00"})])
 
     assert tally.kept_out == 0
+
+
+def test_a_voucher_kept_out_is_taken_in_once_the_type_of_its_account_is_known(source: Source) -> None:
+    late = record("5", date(2026, 6, 10), {"9010": "75.00"})
+    intake(source).take([late])
+    assert Voucher.objects.get().kept_out == KeptOut.UNBALANCED
+
+    Account.objects.filter(number="9010").update(type=AccountType.OFF_BALANCE)
+    tally = intake(source).take([late])
+
+    assert (tally.new, tally.unchanged, Voucher.objects.get().kept_out) == (1, 0, KeptOut.NO)
+    assert balances(source.client) == {("9010", 202606): Decimal("75.00")}
+
+
+def test_a_draft_outside_every_fiscal_year_is_held_and_not_kept_out(source: Source) -> None:
+    draft = record("8", date(2031, 1, 2), {"6300": "10.00", "1920": "-10.00"}, counts=Counts.PROVISIONAL)
+
+    tally = intake(source).take([draft])
+
+    assert (tally.kept_out, Voucher.objects.get().kept_out) == (0, KeptOut.NO)
 
 
 def test_more_than_four_places_are_refused_and_never_rounded(source: Source) -> None:

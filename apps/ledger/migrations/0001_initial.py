@@ -7,390 +7,720 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('clients', '0001_initial'),
+        ("clients", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Account',
+            name="Account",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(max_length=30, verbose_name='number')),
-                ('name', models.CharField(max_length=200, verbose_name='name')),
-                ('type', models.CharField(choices=[('asset', 'asset'), ('liability', 'liability'), ('equity', 'equity'), ('income', 'income'), ('expense', 'expense'), ('off_balance', 'off_balance'), ('unknown', 'unknown')], default=apps.records.enums.AccountType['UNKNOWN'], max_length=12, verbose_name='type')),
-                ('type_origin', models.CharField(choices=[('vendor', 'the source'), ('chart', 'chart of accounts'), ('staff', 'bureau')], default='vendor', max_length=6, verbose_name='type from')),
-                ('vat_code', models.CharField(blank=True, max_length=20, verbose_name='VAT code')),
-                ('active', models.BooleanField(default=True, verbose_name='active')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.CharField(max_length=30, verbose_name="number")),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("asset", "asset"),
+                            ("liability", "liability"),
+                            ("equity", "equity"),
+                            ("income", "income"),
+                            ("expense", "expense"),
+                            ("off_balance", "off_balance"),
+                            ("unknown", "unknown"),
+                        ],
+                        default=apps.records.enums.AccountType["UNKNOWN"],
+                        max_length=12,
+                        verbose_name="type",
+                    ),
+                ),
+                (
+                    "type_origin",
+                    models.CharField(
+                        choices=[("vendor", "the source"), ("chart", "chart of accounts"), ("staff", "bureau")],
+                        default="vendor",
+                        max_length=6,
+                        verbose_name="type from",
+                    ),
+                ),
+                ("vat_code", models.CharField(blank=True, max_length=20, verbose_name="VAT code")),
+                ("active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'account',
-                'verbose_name_plural': 'accounts',
-                'ordering': ('client', 'number'),
+                "verbose_name": "account",
+                "verbose_name_plural": "accounts",
+                "ordering": ("client", "number"),
             },
         ),
         migrations.CreateModel(
-            name='DimensionItem',
+            name="DimensionItem",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=60, verbose_name='dimension')),
-                ('code', models.CharField(max_length=60, verbose_name='code')),
-                ('name', models.CharField(max_length=200, verbose_name='name')),
-                ('parent', models.CharField(blank=True, max_length=60, verbose_name='parent')),
-                ('active', models.BooleanField(default=True, verbose_name='active')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(max_length=60, verbose_name="dimension")),
+                ("code", models.CharField(max_length=60, verbose_name="code")),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                ("parent", models.CharField(blank=True, max_length=60, verbose_name="parent")),
+                ("active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'dimension',
-                'verbose_name_plural': 'dimensions',
-                'ordering': ('client', 'kind', 'code'),
+                "verbose_name": "dimension",
+                "verbose_name_plural": "dimensions",
+                "ordering": ("client", "kind", "code"),
             },
         ),
         migrations.CreateModel(
-            name='DimensionSet',
+            name="DimensionSet",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=400)),
-                ('items', models.JSONField(default=dict)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=400)),
+                ("items", models.JSONField(default=dict)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'dimension set',
-                'verbose_name_plural': 'dimension sets',
+                "verbose_name": "dimension set",
+                "verbose_name_plural": "dimension sets",
             },
         ),
         migrations.CreateModel(
-            name='Figure',
+            name="Figure",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source_id', models.BigIntegerField()),
-                ('series', models.CharField(max_length=40, verbose_name='series')),
-                ('period', models.PositiveIntegerField(verbose_name='period')),
-                ('key', models.CharField(max_length=60, verbose_name='key')),
-                ('value', models.DecimalField(decimal_places=10, max_digits=24, verbose_name='value')),
-                ('unit', models.CharField(blank=True, max_length=20, verbose_name='unit')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
-                ('dimension_set', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='ledger.dimensionset', verbose_name='dimensions')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("source_id", models.BigIntegerField()),
+                ("series", models.CharField(max_length=40, verbose_name="series")),
+                ("period", models.PositiveIntegerField(verbose_name="period")),
+                ("key", models.CharField(max_length=60, verbose_name="key")),
+                ("value", models.DecimalField(decimal_places=10, max_digits=24, verbose_name="value")),
+                ("unit", models.CharField(blank=True, max_length=20, verbose_name="unit")),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
+                (
+                    "dimension_set",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="ledger.dimensionset", verbose_name="dimensions"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'figure',
-                'verbose_name_plural': 'figures',
+                "verbose_name": "figure",
+                "verbose_name_plural": "figures",
             },
         ),
         migrations.CreateModel(
-            name='Finding',
+            name="Finding",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('unbalanced', 'A voucher does not sum to zero'), ('kept_out', 'A voucher could not be taken in'), ('differs', 'An account differs from the source'), ('opening_sum', 'The opening balances do not sum to zero'), ('opening_differs', 'The opening differs from the closing of the year before'), ('opening_result', 'An income or expense account has an opening balance'), ('not_balanced', 'The books do not balance'), ('unknown_account', 'An account has no known type'), ('not_whole', 'The source left out a voucher that it still has')], max_length=16, verbose_name='finding')),
-                ('key', models.CharField(max_length=160)),
-                ('period', models.PositiveIntegerField(null=True, verbose_name='period')),
-                ('amount', apps.core.fields.AmountField(null=True, verbose_name='amount')),
-                ('facts', models.JSONField(default=dict)),
-                ('first_at', models.DateTimeField(auto_now_add=True, verbose_name='since')),
-                ('resolved_at', models.DateTimeField(null=True, verbose_name='resolved')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("unbalanced", "A voucher does not sum to zero"),
+                            ("kept_out", "A voucher could not be taken in"),
+                            ("differs", "An account differs from the source"),
+                            ("opening_sum", "The opening balances do not sum to zero"),
+                            ("opening_differs", "The opening differs from the closing of the year before"),
+                            ("opening_result", "An income or expense account has an opening balance"),
+                            ("not_balanced", "The books do not balance"),
+                            ("unknown_account", "An account has no known type"),
+                            ("not_whole", "The source left out a voucher that it still has"),
+                        ],
+                        max_length=16,
+                        verbose_name="finding",
+                    ),
+                ),
+                ("key", models.CharField(max_length=160)),
+                ("period", models.PositiveIntegerField(null=True, verbose_name="period")),
+                ("amount", apps.core.fields.AmountField(null=True, verbose_name="amount")),
+                ("facts", models.JSONField(default=dict)),
+                ("first_at", models.DateTimeField(auto_now_add=True, verbose_name="since")),
+                ("resolved_at", models.DateTimeField(null=True, verbose_name="resolved")),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'finding',
-                'verbose_name_plural': 'findings',
-                'ordering': ('-id',),
+                "verbose_name": "finding",
+                "verbose_name_plural": "findings",
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='FiscalYear',
+            name="FiscalYear",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('start', models.DateField(verbose_name='start')),
-                ('end', models.DateField(verbose_name='end')),
-                ('closed', models.BooleanField(default=False, verbose_name='closed')),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('origin', models.CharField(choices=[('connection', 'connection'), ('file', 'ledger files')], max_length=10, verbose_name='origin')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("start", models.DateField(verbose_name="start")),
+                ("end", models.DateField(verbose_name="end")),
+                ("closed", models.BooleanField(default=False, verbose_name="closed")),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[("connection", "connection"), ("file", "ledger files")],
+                        max_length=10,
+                        verbose_name="origin",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'fiscal year',
-                'verbose_name_plural': 'fiscal years',
-                'ordering': ('client', 'start'),
+                "verbose_name": "fiscal year",
+                "verbose_name_plural": "fiscal years",
+                "ordering": ("client", "start"),
             },
         ),
         migrations.CreateModel(
-            name='Balance',
+            name="Balance",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('period', models.PositiveIntegerField(verbose_name='period')),
-                ('debit', apps.core.fields.AmountField(verbose_name='debit')),
-                ('credit', apps.core.fields.AmountField(verbose_name='credit')),
-                ('provisional', apps.core.fields.AmountField(verbose_name='provisional')),
-                ('postings', models.PositiveIntegerField(verbose_name='postings')),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='ledger.account', verbose_name='account')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
-                ('dimension_set', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='ledger.dimensionset', verbose_name='dimensions')),
-                ('fiscal_year', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='ledger.fiscalyear', verbose_name='fiscal year')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("period", models.PositiveIntegerField(verbose_name="period")),
+                ("debit", apps.core.fields.AmountField(verbose_name="debit")),
+                ("credit", apps.core.fields.AmountField(verbose_name="credit")),
+                ("provisional", apps.core.fields.AmountField(verbose_name="provisional")),
+                ("postings", models.PositiveIntegerField(verbose_name="postings")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="ledger.account", verbose_name="account"
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
+                (
+                    "dimension_set",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="ledger.dimensionset", verbose_name="dimensions"
+                    ),
+                ),
+                (
+                    "fiscal_year",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="ledger.fiscalyear", verbose_name="fiscal year"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'balance',
-                'verbose_name_plural': 'balances',
+                "verbose_name": "balance",
+                "verbose_name_plural": "balances",
             },
         ),
         migrations.CreateModel(
-            name='LedgerFile',
+            name="LedgerFile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200, verbose_name='file')),
-                ('digest', models.CharField(max_length=64)),
-                ('taken_at', models.DateTimeField(auto_now=True, verbose_name='taken in')),
-                ('outcome', models.JSONField(default=dict)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=200, verbose_name="file")),
+                ("digest", models.CharField(max_length=64)),
+                ("taken_at", models.DateTimeField(auto_now=True, verbose_name="taken in")),
+                ("outcome", models.JSONField(default=dict)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'ledger file',
-                'verbose_name_plural': 'ledger files',
+                "verbose_name": "ledger file",
+                "verbose_name_plural": "ledger files",
             },
         ),
         migrations.CreateModel(
-            name='Lock',
+            name="Lock",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('books', 'books'), ('vat', 'vat'), ('sales', 'sales'), ('purchase', 'purchase'), ('period', 'period')], max_length=8, verbose_name='kind')),
-                ('until', models.DateField(verbose_name='locked until')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("books", "books"),
+                            ("vat", "vat"),
+                            ("sales", "sales"),
+                            ("purchase", "purchase"),
+                            ("period", "period"),
+                        ],
+                        max_length=8,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("until", models.DateField(verbose_name="locked until")),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'lock',
-                'verbose_name_plural': 'locks',
+                "verbose_name": "lock",
+                "verbose_name_plural": "locks",
             },
         ),
         migrations.CreateModel(
-            name='OpeningBalance',
+            name="OpeningBalance",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('amount', apps.core.fields.AmountField(verbose_name='amount')),
-                ('source_id', models.BigIntegerField()),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='ledger.account', verbose_name='account')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
-                ('fiscal_year', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='ledger.fiscalyear', verbose_name='fiscal year')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("amount", apps.core.fields.AmountField(verbose_name="amount")),
+                ("source_id", models.BigIntegerField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="ledger.account", verbose_name="account"
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
+                (
+                    "fiscal_year",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="ledger.fiscalyear", verbose_name="fiscal year"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'opening balance',
-                'verbose_name_plural': 'opening balances',
+                "verbose_name": "opening balance",
+                "verbose_name_plural": "opening balances",
             },
         ),
         migrations.CreateModel(
-            name='Proof',
+            name="Proof",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source_id', models.BigIntegerField()),
-                ('run_id', models.BigIntegerField(null=True)),
-                ('grade', models.PositiveSmallIntegerField(choices=[(1, 'agrees with control totals'), (2, 'agrees with counts and file totals'), (3, 'read to the end; the source gives nothing to compare with'), (4, 'not complete')], verbose_name='grade')),
-                ('source_label', models.CharField(max_length=120, verbose_name='source')),
-                ('at', models.DateTimeField(verbose_name='at')),
-                ('control_difference', apps.core.fields.AmountField(default=0, verbose_name='control difference')),
-                ('differences', models.JSONField(default=list)),
-                ('missing', models.JSONField(default=list)),
-                ('accounts', models.PositiveIntegerField(default=0, verbose_name='accounts compared')),
-                ('last_entry', models.DateField(null=True, verbose_name='last entry')),
-                ('closed_to', models.DateField(null=True, verbose_name='closed to')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("source_id", models.BigIntegerField()),
+                ("run_id", models.BigIntegerField(null=True)),
+                (
+                    "grade",
+                    models.PositiveSmallIntegerField(
+                        choices=[
+                            (1, "agrees with control totals"),
+                            (2, "agrees with counts and file totals"),
+                            (3, "read to the end; the source gives nothing to compare with"),
+                            (4, "not complete"),
+                        ],
+                        verbose_name="grade",
+                    ),
+                ),
+                ("source_label", models.CharField(max_length=120, verbose_name="source")),
+                ("at", models.DateTimeField(verbose_name="at")),
+                ("control_difference", apps.core.fields.AmountField(default=0, verbose_name="control difference")),
+                ("differences", models.JSONField(default=list)),
+                ("missing", models.JSONField(default=list)),
+                ("accounts", models.PositiveIntegerField(default=0, verbose_name="accounts compared")),
+                ("last_entry", models.DateField(null=True, verbose_name="last entry")),
+                ("closed_to", models.DateField(null=True, verbose_name="closed to")),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'proof',
-                'verbose_name_plural': 'proofs',
-                'ordering': ('-id',),
+                "verbose_name": "proof",
+                "verbose_name_plural": "proofs",
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='LedgerState',
+            name="LedgerState",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('recalculated_at', models.DateTimeField(null=True)),
-                ('client', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='ledger_state', to='clients.client')),
-                ('proof', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='ledger.proof')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("recalculated_at", models.DateTimeField(null=True)),
+                (
+                    "client",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="ledger_state", to="clients.client"
+                    ),
+                ),
+                ("proof", models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to="ledger.proof")),
             ],
             options={
-                'verbose_name': 'state of the books',
-                'verbose_name_plural': 'states of the books',
+                "verbose_name": "state of the books",
+                "verbose_name_plural": "states of the books",
             },
         ),
         migrations.CreateModel(
-            name='Source',
+            name="Source",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('connection', 'connection'), ('file', 'ledger files')], max_length=10, verbose_name='kind')),
-                ('ref', models.BigIntegerField(default=0)),
-                ('label', models.CharField(max_length=120, verbose_name='source')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("connection", "connection"), ("file", "ledger files")],
+                        max_length=10,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("ref", models.BigIntegerField(default=0)),
+                ("label", models.CharField(max_length=120, verbose_name="source")),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'source',
-                'verbose_name_plural': 'sources',
+                "verbose_name": "source",
+                "verbose_name_plural": "sources",
             },
         ),
         migrations.CreateModel(
-            name='TouchedCell',
+            name="TouchedCell",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('period', models.PositiveIntegerField(verbose_name='period')),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='ledger.account', verbose_name='account')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
-                ('dimension_set', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='ledger.dimensionset', verbose_name='dimensions')),
-                ('fiscal_year', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='ledger.fiscalyear', verbose_name='fiscal year')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("period", models.PositiveIntegerField(verbose_name="period")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="ledger.account", verbose_name="account"
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
+                (
+                    "dimension_set",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="ledger.dimensionset", verbose_name="dimensions"
+                    ),
+                ),
+                (
+                    "fiscal_year",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="ledger.fiscalyear", verbose_name="fiscal year"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'touched cell',
-                'verbose_name_plural': 'touched cells',
+                "verbose_name": "touched cell",
+                "verbose_name_plural": "touched cells",
             },
         ),
         migrations.CreateModel(
-            name='Voucher',
+            name="Voucher",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source_id', models.BigIntegerField()),
-                ('external_id', models.CharField(max_length=120, verbose_name='id at the source')),
-                ('period', models.PositiveIntegerField(default=0, verbose_name='period')),
-                ('series', models.CharField(blank=True, max_length=20, verbose_name='series')),
-                ('number', models.CharField(blank=True, max_length=40, verbose_name='number')),
-                ('date', models.DateField(verbose_name='date')),
-                ('kind', models.CharField(choices=[('ordinary', 'ordinary'), ('opening', 'opening'), ('closing', 'closing'), ('result_transfer', 'result_transfer'), ('vat_settlement', 'vat_settlement'), ('reversal', 'reversal'), ('correction', 'correction'), ('balance_import', 'balance_import')], max_length=16, verbose_name='kind')),
-                ('counts', models.CharField(choices=[('posted', 'posted'), ('provisional', 'provisional'), ('opening', 'opening'), ('void', 'void')], max_length=12, verbose_name='counts')),
-                ('kept_out', models.CharField(blank=True, choices=[('', 'taken in'), ('unbalanced', 'does not sum to zero'), ('no_fiscal_year', 'no fiscal year holds its date'), ('amount', 'an amount has more than four decimals')], default='', max_length=16, verbose_name='kept out')),
-                ('difference', apps.core.fields.AmountField(default=0, verbose_name='difference')),
-                ('text', models.CharField(blank=True, max_length=400, verbose_name='text')),
-                ('reverses', models.CharField(blank=True, max_length=120)),
-                ('reversed_by', models.CharField(blank=True, max_length=120)),
-                ('url', models.CharField(blank=True, max_length=300)),
-                ('custom', models.JSONField(default=dict)),
-                ('hash', models.CharField(max_length=32)),
-                ('version', models.PositiveIntegerField(default=1, verbose_name='version')),
-                ('first_seen_at', models.DateTimeField(verbose_name='first seen')),
-                ('changed_at', models.DateTimeField(verbose_name='last change seen')),
-                ('deleted_at', models.DateTimeField(null=True, verbose_name='deleted')),
-                ('exchange_id', models.BigIntegerField(null=True)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
-                ('fiscal_year', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='ledger.fiscalyear', verbose_name='fiscal year')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("source_id", models.BigIntegerField()),
+                ("external_id", models.CharField(max_length=120, verbose_name="id at the source")),
+                ("period", models.PositiveIntegerField(default=0, verbose_name="period")),
+                ("series", models.CharField(blank=True, max_length=20, verbose_name="series")),
+                ("number", models.CharField(blank=True, max_length=40, verbose_name="number")),
+                ("date", models.DateField(verbose_name="date")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("ordinary", "ordinary"),
+                            ("opening", "opening"),
+                            ("closing", "closing"),
+                            ("result_transfer", "result_transfer"),
+                            ("vat_settlement", "vat_settlement"),
+                            ("reversal", "reversal"),
+                            ("correction", "correction"),
+                            ("balance_import", "balance_import"),
+                        ],
+                        max_length=16,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "counts",
+                    models.CharField(
+                        choices=[
+                            ("posted", "posted"),
+                            ("provisional", "provisional"),
+                            ("opening", "opening"),
+                            ("void", "void"),
+                        ],
+                        max_length=12,
+                        verbose_name="counts",
+                    ),
+                ),
+                (
+                    "kept_out",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "taken in"),
+                            ("unbalanced", "does not sum to zero"),
+                            ("no_fiscal_year", "no fiscal year holds its date"),
+                            ("amount", "an amount has more than four decimals"),
+                        ],
+                        default="",
+                        max_length=16,
+                        verbose_name="kept out",
+                    ),
+                ),
+                ("difference", apps.core.fields.AmountField(default=0, verbose_name="difference")),
+                ("text", models.CharField(blank=True, max_length=400, verbose_name="text")),
+                ("reverses", models.CharField(blank=True, max_length=120)),
+                ("reversed_by", models.CharField(blank=True, max_length=120)),
+                ("url", models.CharField(blank=True, max_length=300)),
+                ("custom", models.JSONField(default=dict)),
+                ("hash", models.CharField(max_length=32)),
+                ("version", models.PositiveIntegerField(default=1, verbose_name="version")),
+                ("first_seen_at", models.DateTimeField(verbose_name="first seen")),
+                ("changed_at", models.DateTimeField(verbose_name="last change seen")),
+                ("deleted_at", models.DateTimeField(null=True, verbose_name="deleted")),
+                ("exchange_id", models.BigIntegerField(null=True)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
+                (
+                    "fiscal_year",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="ledger.fiscalyear",
+                        verbose_name="fiscal year",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'voucher',
-                'verbose_name_plural': 'vouchers',
-                'ordering': ('-date', '-id'),
+                "verbose_name": "voucher",
+                "verbose_name_plural": "vouchers",
+                "ordering": ("-date", "-id"),
             },
         ),
         migrations.CreateModel(
-            name='Posting',
+            name="Posting",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('row', models.IntegerField(verbose_name='row')),
-                ('external_id', models.CharField(blank=True, max_length=60)),
-                ('date', models.DateField(verbose_name='date')),
-                ('period', models.PositiveIntegerField(verbose_name='period')),
-                ('weight', models.CharField(choices=[('posted', 'posted'), ('provisional', 'provisional'), ('opening', 'opening'), ('out', 'kept out')], max_length=11, verbose_name='counts')),
-                ('amount', apps.core.fields.AmountField(verbose_name='amount')),
-                ('currency', models.CharField(blank=True, max_length=3, verbose_name='currency')),
-                ('foreign_amount', apps.core.fields.AmountField(null=True, verbose_name='foreign amount')),
-                ('vat_code', models.CharField(blank=True, max_length=20, verbose_name='VAT code')),
-                ('tax_role', models.CharField(blank=True, max_length=4)),
-                ('quantity', models.DecimalField(decimal_places=10, max_digits=24, null=True, verbose_name='quantity')),
-                ('text', models.CharField(blank=True, max_length=400, verbose_name='text')),
-                ('party', models.CharField(blank=True, max_length=160, verbose_name='party')),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='ledger.account', verbose_name='account')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
-                ('dimension_set', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='ledger.dimensionset', verbose_name='dimensions')),
-                ('fiscal_year', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='ledger.fiscalyear')),
-                ('voucher', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='postings', to='ledger.voucher', verbose_name='voucher')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("row", models.IntegerField(verbose_name="row")),
+                ("external_id", models.CharField(blank=True, max_length=60)),
+                ("date", models.DateField(verbose_name="date")),
+                ("period", models.PositiveIntegerField(verbose_name="period")),
+                (
+                    "weight",
+                    models.CharField(
+                        choices=[
+                            ("posted", "posted"),
+                            ("provisional", "provisional"),
+                            ("opening", "opening"),
+                            ("out", "kept out"),
+                        ],
+                        max_length=11,
+                        verbose_name="counts",
+                    ),
+                ),
+                ("amount", apps.core.fields.AmountField(verbose_name="amount")),
+                ("currency", models.CharField(blank=True, max_length=3, verbose_name="currency")),
+                ("foreign_amount", apps.core.fields.AmountField(null=True, verbose_name="foreign amount")),
+                ("vat_code", models.CharField(blank=True, max_length=20, verbose_name="VAT code")),
+                ("tax_role", models.CharField(blank=True, max_length=4)),
+                ("quantity", models.DecimalField(decimal_places=10, max_digits=24, null=True, verbose_name="quantity")),
+                ("text", models.CharField(blank=True, max_length=400, verbose_name="text")),
+                ("party", models.CharField(blank=True, max_length=160, verbose_name="party")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="ledger.account",
+                        verbose_name="account",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
+                (
+                    "dimension_set",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="ledger.dimensionset",
+                        verbose_name="dimensions",
+                    ),
+                ),
+                (
+                    "fiscal_year",
+                    models.ForeignKey(
+                        db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, to="ledger.fiscalyear"
+                    ),
+                ),
+                (
+                    "voucher",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="postings",
+                        to="ledger.voucher",
+                        verbose_name="voucher",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'posting',
-                'verbose_name_plural': 'postings',
-                'ordering': ('voucher', 'row', 'id'),
+                "verbose_name": "posting",
+                "verbose_name_plural": "postings",
+                "ordering": ("voucher", "row", "id"),
             },
         ),
         migrations.CreateModel(
-            name='VoucherVersion',
+            name="VoucherVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('version', models.PositiveIntegerField(verbose_name='version')),
-                ('move', models.CharField(choices=[('deleted', 'deleted'), ('moved', 'moved to another date'), ('backdated', 'back-dated'), ('changed', 'changed'), ('meta', 'text or reference only')], max_length=10, verbose_name='what happened')),
-                ('before', models.JSONField(default=dict, verbose_name='before')),
-                ('after', models.JSONField(default=dict, verbose_name='after')),
-                ('effect', apps.core.fields.AmountField(default=0, verbose_name='effect on result')),
-                ('period', models.PositiveIntegerField(verbose_name='period')),
-                ('in_closed', models.BooleanField(default=False, verbose_name='in a closed period')),
-                ('run_id', models.BigIntegerField(null=True)),
-                ('seen_at', models.DateTimeField(verbose_name='seen')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
-                ('voucher', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='ledger.voucher', verbose_name='voucher')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("version", models.PositiveIntegerField(verbose_name="version")),
+                (
+                    "move",
+                    models.CharField(
+                        choices=[
+                            ("deleted", "deleted"),
+                            ("moved", "moved to another date"),
+                            ("backdated", "back-dated"),
+                            ("changed", "changed"),
+                            ("meta", "text or reference only"),
+                        ],
+                        max_length=10,
+                        verbose_name="what happened",
+                    ),
+                ),
+                ("before", models.JSONField(default=dict, verbose_name="before")),
+                ("after", models.JSONField(default=dict, verbose_name="after")),
+                ("effect", apps.core.fields.AmountField(default=0, verbose_name="effect on result")),
+                ("period", models.PositiveIntegerField(verbose_name="period")),
+                ("in_closed", models.BooleanField(default=False, verbose_name="in a closed period")),
+                ("run_id", models.BigIntegerField(null=True)),
+                ("seen_at", models.DateTimeField(verbose_name="seen")),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
+                (
+                    "voucher",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="versions",
+                        to="ledger.voucher",
+                        verbose_name="voucher",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'voucher version',
-                'verbose_name_plural': 'voucher versions',
-                'ordering': ('-id',),
+                "verbose_name": "voucher version",
+                "verbose_name_plural": "voucher versions",
+                "ordering": ("-id",),
             },
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.UniqueConstraint(fields=('client', 'number'), name='account_once'),
+            model_name="account",
+            constraint=models.UniqueConstraint(fields=("client", "number"), name="account_once"),
         ),
         migrations.AddConstraint(
-            model_name='dimensionitem',
-            constraint=models.UniqueConstraint(fields=('client', 'kind', 'code'), name='dimension_once'),
+            model_name="dimensionitem",
+            constraint=models.UniqueConstraint(fields=("client", "kind", "code"), name="dimension_once"),
         ),
         migrations.AddConstraint(
-            model_name='dimensionset',
-            constraint=models.UniqueConstraint(fields=('client', 'key'), name='dimension_set_once'),
+            model_name="dimensionset",
+            constraint=models.UniqueConstraint(fields=("client", "key"), name="dimension_set_once"),
         ),
         migrations.AddConstraint(
-            model_name='figure',
-            constraint=models.UniqueConstraint(fields=('client', 'source_id', 'series', 'period', 'key', 'dimension_set'), name='figure_once'),
+            model_name="figure",
+            constraint=models.UniqueConstraint(
+                fields=("client", "source_id", "series", "period", "key", "dimension_set"), name="figure_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='finding',
-            constraint=models.UniqueConstraint(condition=models.Q(('resolved_at', None)), fields=('client', 'kind', 'key'), name='finding_open_once'),
+            model_name="finding",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("resolved_at", None)), fields=("client", "kind", "key"), name="finding_open_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='fiscalyear',
-            constraint=models.UniqueConstraint(fields=('client', 'start'), name='fiscal_year_once'),
+            model_name="fiscalyear",
+            constraint=models.UniqueConstraint(fields=("client", "start"), name="fiscal_year_once"),
         ),
         migrations.AddConstraint(
-            model_name='fiscalyear',
-            constraint=models.CheckConstraint(condition=models.Q(('end__gte', models.F('start'))), name='fiscal_year_forward'),
+            model_name="fiscalyear",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("end__gte", models.F("start"))), name="fiscal_year_forward"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='balance',
-            constraint=models.UniqueConstraint(fields=('client', 'fiscal_year', 'period', 'account', 'dimension_set'), name='balance_once'),
+            model_name="balance",
+            constraint=models.UniqueConstraint(
+                fields=("client", "fiscal_year", "period", "account", "dimension_set"), name="balance_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ledgerfile',
-            constraint=models.UniqueConstraint(fields=('client', 'digest'), name='ledger_file_once'),
+            model_name="ledgerfile",
+            constraint=models.UniqueConstraint(fields=("client", "digest"), name="ledger_file_once"),
         ),
         migrations.AddConstraint(
-            model_name='lock',
-            constraint=models.UniqueConstraint(fields=('client', 'kind'), name='lock_once'),
+            model_name="lock",
+            constraint=models.UniqueConstraint(fields=("client", "kind"), name="lock_once"),
         ),
         migrations.AddConstraint(
-            model_name='openingbalance',
-            constraint=models.UniqueConstraint(fields=('fiscal_year', 'account'), name='opening_once'),
+            model_name="openingbalance",
+            constraint=models.UniqueConstraint(fields=("fiscal_year", "account"), name="opening_once"),
         ),
         migrations.AddConstraint(
-            model_name='source',
-            constraint=models.UniqueConstraint(fields=('client', 'kind', 'ref'), name='source_once'),
+            model_name="source",
+            constraint=models.UniqueConstraint(fields=("client", "kind", "ref"), name="source_once"),
         ),
         migrations.AddIndex(
-            model_name='voucher',
-            index=models.Index(fields=['client', 'date'], name='ledger_vouc_client__cd804c_idx'),
+            model_name="voucher",
+            index=models.Index(fields=["client", "date"], name="ledger_vouc_client__cd804c_idx"),
         ),
         migrations.AddConstraint(
-            model_name='voucher',
-            constraint=models.UniqueConstraint(fields=('client', 'source_id', 'external_id'), name='voucher_once'),
+            model_name="voucher",
+            constraint=models.UniqueConstraint(fields=("client", "source_id", "external_id"), name="voucher_once"),
         ),
         migrations.AddIndex(
-            model_name='posting',
-            index=models.Index(fields=['client', 'fiscal_year', 'period', 'account', 'dimension_set'], name='posting_cell'),
+            model_name="posting",
+            index=models.Index(
+                fields=["client", "fiscal_year", "period", "account", "dimension_set"], name="posting_cell"
+            ),
         ),
         migrations.AddIndex(
-            model_name='voucherversion',
-            index=models.Index(fields=['client', 'run_id'], name='ledger_vouc_client__2e289b_idx'),
+            model_name="voucherversion",
+            index=models.Index(fields=["client", "run_id"], name="ledger_vouc_client__2e289b_idx"),
         ),
     ]
