@@ -248,6 +248,15 @@ def test_wrong_use_is_told(vendor: Vendor, values: Path, what: str, more: tuple[
     assert vendor.heard == []
 
 
+def test_changes_where_the_vendor_has_no_such_list_are_wrong_use(tmp_path: Path) -> None:
+    values = written(tmp_path, {"api_key": KEY, "consumer_token": APP_TOKEN})
+
+    done = run("read", values, "--resource", "vouchers", "--since", "x", "--json", provider="tripletex")
+
+    assert (done.code, done.lines) == (2, [])
+    assert "ask for a window" in done.errors[-1]
+
+
 def test_an_unknown_provider_is_wrong_use(vendor: Vendor, values: Path) -> None:
     done = run("verify", values, provider="nobody")
     assert done.code == 2

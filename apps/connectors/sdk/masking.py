@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit, urlunsplit
 
 MASK = "***"
 ALWAYS = ("header:authorization", "header:cookie", "header:set-cookie")
@@ -23,6 +23,11 @@ class Masker:
         self.query = {name.lower() for kind, name in rules if kind == "query"}
         self.json = [name.split(".") for kind, name in rules if kind == "json"]
         self.paths = [re.compile(name) for kind, name in rules if kind == "path"]
+        names = {steps[-1] for steps in self.json} - {"*"}
+        # for bodies that are no whole JSON: a page that was cut, or JSON inside of another text
+        self.pairs = re.compile(
+            rb'"(%s)"(\s*:\s*)"(?:[^"\\]|\\.)*"?' % b"|".join(re.escape(n).encode() for n in sorted(names))
+        )
         self.values: set[str] = set()
         self.know(*values)
 
@@ -46,23 +51,31 @@ class Masker:
 
     def body(self, body: bytes) -> bytes:
         """The body with its secrets hidden; a JSON body is rewritten only where a secret path meets a value."""
-        if self.json and body[:1] in (b"{", b"["):
+        if self.json:
             try:
                 data = json.loads(body)
             except ValueError:
                 data = None
-            if data is not None and any([_hide(data, steps) for steps in self.json]):  # noqa: C419 - every path, not the first that meets
+            if data is None:
+                body = self.pairs.sub(rb'"\1"\2"%s"' % MASK.encode(), body)
+            elif any([_hide(data, steps) for steps in self.json]):  # noqa: C419 - every path, not the first that meets
                 body = json.dumps(data, ensure_ascii=False).encode()
-        for value in self.values:
-            for form in {value, quote(value, safe=""), json.dumps(value)[1:-1]}:
-                body = body.replace(form.encode(), MASK.encode())
+        for form in self._forms():
+            body = body.replace(form.encode(), MASK.encode())
         return body
 
     def text(self, text: str) -> str:
-        for value in self.values:
-            for form in (value, quote(value, safe="")):
-                text = text.replace(form, MASK)
+        for form in self._forms():
+            text = text.replace(form, MASK)
         return text
+
+    def _forms(self) -> set[str]:
+        """The values as they stand in texts, in addresses (ours leave some signs as they are), in JSON."""
+        return {
+            form
+            for value in self.values
+            for form in (value, quote(value, safe=""), quote_plus(value, safe="*(),:>"), json.dumps(value)[1:-1])
+        }
 
 
 def _hide_group(match: re.Match[str]) -> str:

@@ -32,6 +32,10 @@ class Full:
 Query = Window | Since | Full
 
 
+class UnsupportedQueryError(ValueError):
+    """The vendor has nothing to answer this kind of question with; the text says what may be asked instead."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gone:
     """An id the vendor says is no more; it may belong to another resource than the one read."""

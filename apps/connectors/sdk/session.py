@@ -7,7 +7,7 @@ handed in, so that `connector ...` works without a database.
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from apps.connectors.sdk.transport import NetworkError, Reply, Transport
 ATTEMPTS = 4
 LONGEST_WAIT = 8.0  # seconds slept inside one call; longer waits go back to the engine as `retry_after`
 FIRST_WAIT = 0.5
+LONGEST_DETAIL = 500
 
 
 class Vault(Protocol):
@@ -153,8 +154,9 @@ class Session:
         renewed = False
         waited, tries = 0.0, 0
         while True:
+            out = self._prepared(request, signed=signed)  # what fails here has had its own further tries
             try:
-                return self._once(request, signed=signed, accept=accept)
+                return self._once(out, accept=accept)
             except ConnectorError as error:
                 if signed and not renewed and error.facts.get("status") == "401" and self._renew():
                     renewed = True
@@ -197,16 +199,13 @@ class Session:
     def _renew(self) -> bool:
         return self.auth.renew is not None and self.auth.renew(self)
 
-    def _once(self, request: Prepared, *, signed: bool, accept: tuple[int, ...]) -> Answer:
-        out = Prepared(
-            method=request.method,
-            path=request.path,
-            params=list(request.params),
-            headers=dict(request.headers),
-            body=request.body,
-        )
+    def _prepared(self, request: Prepared, *, signed: bool) -> Prepared:
+        out = replace(request, params=list(request.params), headers=dict(request.headers))
         if signed:
             self.auth.sign(self, out)
+        return out
+
+    def _once(self, out: Prepared, *, accept: tuple[int, ...]) -> Answer:
         waited = 0.0
         while wait := self.limiter.wait_for(self.provider.limits):  # asked again: others may have been quicker
             waited += wait
@@ -220,8 +219,9 @@ class Session:
         data, readable = parse_json(reply.body)
         if 200 <= reply.status < 300 and readable:
             return Answer(status=reply.status, headers=reply.headers, body=reply.body, data=data)
+        excerpt = self.masker.body(reply.body).decode("utf-8", "replace")  # masked whole: half a secret is not found
         raise self._refused(
-            Seen(status=reply.status, headers=reply.headers, body=data, path=out.path), readable=readable
+            Seen(status=reply.status, headers=reply.headers, body=data, path=out.path), excerpt, readable=readable
         )
 
     def _send(self, out: Prepared) -> Reply:
@@ -235,7 +235,7 @@ class Session:
             reply = self.transport.send(out.method, url, out.params, out.headers, out.body)
             return reply
         except NetworkError as problem:
-            error = self.masker.text(str(problem))
+            error = self.masker.text(str(problem))[:LONGEST_DETAIL]
             raise ConnectorError(
                 Failure.TRANSIENT if problem.passing else Failure.SETUP,
                 remedies.UNREACHABLE if problem.passing else remedies.ADDRESS_REFUSED,
@@ -258,8 +258,8 @@ class Session:
                 )
             )
 
-    def _refused(self, seen: Seen, *, readable: bool) -> ConnectorError:
-        detail = f"{seen.status} {seen.path}: {_excerpt(seen.body)}"
+    def _refused(self, seen: Seen, excerpt: str, *, readable: bool) -> ConnectorError:
+        detail = self.masker.text(f"{seen.status} {seen.path}: {' '.join(excerpt.split())}")[:LONGEST_DETAIL]
         retry_after = _seconds(seen.headers.get("retry-after"))
         facts = {"status": str(seen.status)}
         codes = self.provider.error_codes(seen.body)
@@ -270,14 +270,12 @@ class Session:
                 continue
             if row.when is not None and not row.when(seen):
                 continue
-            return ConnectorError(
-                row.failure, row.remedy, row.field, self.masker.text(detail), retry_after, facts=facts
-            )
+            return ConnectorError(row.failure, row.remedy, row.field, detail, retry_after, facts=facts)
         failure, remedy = _general(seen.status, readable=readable)
         if seen.status == 429 and retry_after is None:
             resets = [_seconds(seen.headers.get(limit.reset_header or "")) for limit in self.provider.limits]
             retry_after = max((wait for wait in resets if wait is not None), default=None)
-        return ConnectorError(failure, remedy, None, self.masker.text(detail), retry_after, facts=facts)
+        return ConnectorError(failure, remedy, None, detail, retry_after, facts=facts)
 
 
 def parse_json(body: bytes) -> tuple[Any, bool]:
@@ -305,8 +303,3 @@ def _seconds(value: str | None) -> float | None:
         return None if value is None else max(0.0, float(value))
     except ValueError:
         return None
-
-
-def _excerpt(body: Any) -> str:
-    text = body if isinstance(body, str) else json.dumps(body, default=str, ensure_ascii=False)
-    return " ".join(text.split())[:500]

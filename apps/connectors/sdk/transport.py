@@ -105,4 +105,4 @@ def _body(response: requests.Response) -> bytes:
 
 
 def _reason(error: Any) -> str:
-    return re.sub(r"(object at 0x)[0-9a-f]+", r"\1..", f"{type(error).__name__}: {error}")[:300]
+    return re.sub(r"(object at 0x)[0-9a-f]+", r"\1..", f"{type(error).__name__}: {error}")

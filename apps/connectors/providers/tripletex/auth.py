@@ -23,6 +23,7 @@ WHO_AM_I = "/token/session/>whoAmI"
 CLIENTS = "/company/>withLoginAccess"
 OWNER = "0"  # the Basic user name that means the company of the key's owner
 OSLO = ZoneInfo("Europe/Oslo")
+NO_POST = (404, 405, 501)
 EARLY = timedelta(hours=1)  # a session is made again so long before its end
 KEY_ID = re.compile(r"\d{1,15}")
 ORG_NR = re.compile(r"(?:NO)?[\s.]*((?:\d[\s.]*){9})(?:MVA)?", re.IGNORECASE)
@@ -106,13 +107,22 @@ def _make(session: Session) -> dict[str, Any]:
     asked = datetime.now(OSLO).date() + timedelta(days=2)
     wanted = {"consumerToken": consumer, "employeeToken": employee, "expirationDate": asked.isoformat()}
     path = refusals.SESSION_PATH
-    answer = session.read(path, method="POST", payload=wanted, signed=False, accept=(404, 405))
-    if answer.status in (404, 405):  # the older form, with its parameters in the query
+    answer = session.read(path, method="POST", payload=wanted, signed=False, accept=NO_POST)
+    if answer.status in NO_POST:  # the older form, with its parameters in the query
         answer = session.read(path, wanted, method="PUT", signed=False)
     value = answer.data.get("value") if isinstance(answer.data, dict) else None
     if not isinstance(value, dict) or not value.get("token"):
         raise ConnectorError(Failure.TRANSIENT, remedies.BAD_PAGE, detail="no session token in the answer")
     session.masker.know(value["token"])
-    ends = date.fromisoformat(str(value.get("expirationDate") or asked)[:10])
+    ends = _day(value.get("expirationDate"))
+    if ends is None or ends <= datetime.now(OSLO).date():
+        ends = asked  # a token just given is good; one that is not is refused and made again
     until = datetime.combine(ends, time.min, OSLO).astimezone(UTC)
     return {"token": value["token"], "until": until.isoformat(), "of": _fingerprint(session)}
+
+
+def _day(value: object) -> date | None:
+    try:
+        return date.fromisoformat(str(value)[:10])
+    except ValueError:
+        return None

@@ -1,14 +1,15 @@
 """What every call to Tripletex goes through: envelopes, pages, and the reason behind a refused right."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from apps.connectors.providers.tripletex import refusals
 from apps.connectors.sdk import remedies
 from apps.connectors.sdk.failures import ConnectorError, Failure
 from apps.connectors.sdk.session import Answer, Session
 
+T = TypeVar("T")
 PAGE = 1000
 MODULES = "/company/salesmodules"
 
@@ -37,10 +38,8 @@ def _lacks_api(session: Session) -> bool:
     if "modules" not in session.memory:
         try:
             found = rows(session.read(MODULES, {"count": PAGE, "fields": "name"}))
-        except ConnectorError as error:
-            if error.failure is Failure.TRANSIENT:
-                raise
-            found = []
+        except ConnectorError:
+            found = []  # whatever the trouble: the refusal that led here is the one to be told
         session.memory["modules"] = {row.get("name") for row in found}
     names = session.memory["modules"]
     return bool(names) and "API_V2" not in names
@@ -81,14 +80,30 @@ def everything(session: Session, path: str, params: Mapping[str, Any], count: in
     return [row for page in pages(session, path, params, count) for row in page]
 
 
-def by_id(
-    session: Session, path: str, fields: str, params: Mapping[str, Any] | None = None
-) -> dict[str, dict[str, Any]]:
-    """The rows of a list by id, read once per session: for references that came unexpanded."""
-    kept: dict[str, dict[str, dict[str, Any]]] = session.memory.setdefault("by_id", {})
+def by_id(session: Session, path: str, fields: str) -> dict[str, dict[str, Any]]:
+    """The rows of a list by id, asked for once per session, refused or not: for references that came unexpanded."""
+    kept: dict[str, dict[str, dict[str, Any]] | ConnectorError] = session.memory.setdefault("by_id", {})
     if path not in kept:
-        kept[path] = {str(row["id"]): row for row in everything(session, path, {**(params or {}), "fields": fields})}
-    return kept[path]
+        try:
+            found = everything(session, path, {"fields": fields})
+        except ConnectorError as error:
+            if error.failure is Failure.TRANSIENT:
+                raise
+            kept[path] = error
+        else:
+            kept[path] = {str(row.get("id")): row for row in found}
+    known = kept[path]
+    if isinstance(known, ConnectorError):
+        raise known
+    return known
+
+
+def shaped(shape: Callable[[dict[str, Any]], T], found: Iterable[dict[str, Any]]) -> list[T]:
+    """The rows as records. Raises TRANSIENT for a row that lacks what makes it one, or holds something else there."""
+    try:
+        return [shape(row) for row in found]
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise bad_page(repr(error)) from error
 
 
 def digest_of(answer: Answer) -> str | None:

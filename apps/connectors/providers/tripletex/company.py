@@ -30,7 +30,11 @@ def discover(session: Session) -> Iterator[Identity]:
         yield from (shapes.identity(row) for row in found)
         return
     with as_owner(session):
-        yield _own(session)
+        try:
+            yield _own(session)
+        except ConnectorError as error:
+            if error.remedy is not refusals.BUREAU_KEY_WITHOUT_ORGNR:
+                raise  # else a bureau's key to which no client is open yet
 
 
 def read_company(session: Session, *, query: Query, resume: str | None, digests: Digests) -> Iterator[Page]:  # noqa: ARG001
@@ -46,7 +50,7 @@ def resolve(session: Session) -> str:
     if not number:
         return OWNER
     listed = clients(session)
-    matches = {shapes.code(row["id"]): row for row in listed if shapes.digits(row.get("organizationNumber")) == number}
+    matches = {str(row["id"]): row for row in listed if shapes.digits(row.get("organizationNumber")) == number}
     if len(matches) == 1:
         return next(iter(matches))
     facts = {"org_nr": number}
@@ -69,8 +73,9 @@ def clients(session: Session) -> list[dict[str, Any]]:
         if error.failure is not Failure.PERMISSION:
             raise
         found = []
-    session.memory["clients"] = found
-    return found
+    session.memory["clients"] = [row for row in found if row.get("id") is not None]
+    kept: list[dict[str, Any]] = session.memory["clients"]
+    return kept
 
 
 def _own(session: Session) -> Identity:
@@ -110,7 +115,7 @@ def _as_client(session: Session) -> Identity:
             raise
         client = session.resolved_company() or ""
         row = {}
-    listed = [item for item in session.memory.get("clients", ()) if shapes.code(item["id"]) == client]
+    listed = [item for item in session.memory.get("clients", ()) if str(item["id"]) == client]
     return shapes.identity({**(listed[0] if listed else {}), **row, "id": client})
 
 

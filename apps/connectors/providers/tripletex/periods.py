@@ -5,8 +5,8 @@ from datetime import date
 from typing import Any
 
 from apps.connectors.providers.tripletex import shapes
-from apps.connectors.providers.tripletex.calls import everything
-from apps.connectors.sdk.queries import Digests, Full, Page, Query, Window
+from apps.connectors.providers.tripletex.calls import everything, shaped
+from apps.connectors.sdk.queries import Digests, Full, Page, Query, UnsupportedQueryError, Window
 from apps.connectors.sdk.session import Session
 from apps.records.ledger import FiscalYear
 
@@ -18,7 +18,7 @@ def fiscal_years(session: Session) -> list[FiscalYear]:
     if "fiscal_years" not in session.memory:
         found = everything(session, "/ledger/annualAccount", {"fields": "id,version,url,year,start,end"})
         periods = _periods(session)
-        years = [shapes.fiscal_year(row, periods) for row in found]
+        years = shaped(lambda row: shapes.fiscal_year(row, periods), found)
         session.memory["fiscal_years"] = sorted(years, key=lambda year: year.start)
     years_known: list[FiscalYear] = session.memory["fiscal_years"]
     return years_known
@@ -34,11 +34,11 @@ def read_locks(session: Session, *, query: Query, resume: str | None, digests: D
 
 
 def window_of(session: Session, query: Query) -> Window:
-    """A window as it is; everything is from the first fiscal year to the last. Raises ValueError for changes since."""
+    """A window as it is; everything is from the first fiscal year to the last. Raises UnsupportedQueryError for changes since."""
     if isinstance(query, Window):
         return query
     if not isinstance(query, Full):  # changedSince exists on other lists only [Conventions]
-        raise ValueError("Tripletex has no list of changes here: ask for a window")  # noqa: TRY004 - the right kind of thing
+        raise UnsupportedQueryError("Tripletex has no list of changes here: ask for a window")
     years = fiscal_years(session)
     if not years:
         return Window(date.max, date.min)

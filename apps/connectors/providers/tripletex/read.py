@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 from apps.connectors.providers.tripletex import refusals, shapes
-from apps.connectors.providers.tripletex.calls import PAGE, bad_page, by_id, everything, pages
+from apps.connectors.providers.tripletex.calls import PAGE, bad_page, by_id, everything, pages, shaped
 from apps.connectors.providers.tripletex.periods import fiscal_years, window_of
 from apps.connectors.providers.tripletex.vouchers import dimension_names
 from apps.connectors.sdk.failures import ConnectorError
@@ -34,7 +35,7 @@ def read_dimensions(session: Session, *, query: Query, resume: str | None, diges
     for path, fields, shape in DIMENSIONS:
         try:
             for found in pages(session, path, {"fields": fields}):
-                yield Page(records=_shaped(shape, found), vendor_count=len(found))
+                yield Page(records=tuple(shaped(shape, found)), vendor_count=len(found))
         except ConnectorError as error:
             if error.remedy is not refusals.ENTITLEMENT_MISSING:
                 raise
@@ -44,7 +45,8 @@ def read_dimensions(session: Session, *, query: Query, resume: str | None, diges
         found = everything(
             session, "/ledger/accountingDimensionValue/search", {"dimensionIndex": index, "fields": fields}
         )
-        yield Page(records=tuple(shapes.free_item(row, name) for row in found), vendor_count=len(found))
+        items = shaped(partial(shapes.free_item, kind=name), found)
+        yield Page(records=tuple(items), vendor_count=len(found))
     yield Page(last=True, warnings=tuple(f"not allowed: {path}" for path in warnings))
 
 
@@ -57,8 +59,8 @@ def read_control_balances(session: Session, *, query: Query, resume: str | None,
     for start, end in spans:
         read_at = datetime.now(UTC)
         for found in _balances(session, start, end):
-            records = tuple(shapes.control_balance(row, start, end, read_at) for row in found)
-            yield Page(records=records, vendor_count=len(found))
+            told = shaped(partial(shapes.control_balance, start=start, end=end, read_at=read_at), found)
+            yield Page(records=tuple(told), vendor_count=len(found))
     yield Page(last=True)
 
 
@@ -69,7 +71,7 @@ def read_opening_balances(session: Session, *, query: Query, resume: str | None,
         if not window.start <= year.start <= window.end:
             continue
         for found in _balances(session, year.start, year.start):
-            openings = (shapes.opening_balance(row, year.start) for row in found)
+            openings = shaped(partial(shapes.opening_balance, start=year.start), found)
             yield Page(records=tuple(item for item in openings if item is not None), vendor_count=len(found))
     yield Page(last=True)
 
@@ -93,11 +95,4 @@ def _listed(
     """A plain list; short enough to be read again from its start after a cut, so it has no resume."""
     del resume
     for found in pages(session, path, {"fields": fields}):
-        yield Page(records=_shaped(shape, found), vendor_count=len(found), last=len(found) < PAGE)
-
-
-def _shaped(shape: Callable[[shapes.Json], Record], found: list[dict[str, Any]]) -> tuple[Record, ...]:
-    try:
-        return tuple(shape(row) for row in found)
-    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-        raise bad_page(repr(error)) from error
+        yield Page(records=tuple(shaped(shape, found)), vendor_count=len(found), last=len(found) < PAGE)

@@ -165,7 +165,18 @@ REFUSALS = (
         codes=("arg:employeeToken", "employeeToken"),
         field="api_key",
     ),
-    # the wording for a bad key is unconfirmed: whatever else refuses to make a session is taken for one
+    # the wording for a bad key is unconfirmed: whatever else refuses to make a session is taken for one,
+    # less what refuses another field of the question
+    Refusal(
+        failure=Failure.UNKNOWN,
+        remedy=REQUEST_REFUSED,
+        statuses=(422,),
+        codes=("arg:expirationDate", "expirationDate"),
+        when=_session,
+    ),
+    Refusal(
+        failure=Failure.RECONNECT, remedy=BAD_KEY, statuses=(422,), codes=("18000",), when=_session, field="api_key"
+    ),
     Refusal(failure=Failure.RECONNECT, remedy=BAD_KEY, statuses=(400, 401, 403), when=_session, field="api_key"),
     Refusal(
         failure=Failure.SETUP,

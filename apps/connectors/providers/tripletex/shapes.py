@@ -23,7 +23,7 @@ from apps.records.ledger import (
 )
 
 Json = Mapping[str, Any]
-BOOKS_CURRENCY = "NOK"
+BOOKS_CURRENCY, BOOKS_CURRENCY_ID = "NOK", 1  # samples/ref_currencies.json
 OSLO = ZoneInfo("Europe/Oslo")  # times come without a zone
 DAY = timedelta(days=1)
 
@@ -62,9 +62,14 @@ def identity(row: Json) -> Identity:
 
 
 def fiscal_year(row: Json, periods: list[Json]) -> FiscalYear:
-    """Closed when every period of the year is; None where the vendor does not say."""
-    start, end = day(row["start"]), last_day(row["end"])
-    states = [item.get("isClosed") for item in periods if start <= day(item["start"]) and last_day(item["end"]) <= end]
+    """Closed when every period of the year is; None where the vendor does not say.
+
+    One with neither start nor end is its calendar year, which is what the law presumes.
+    """
+    year = row.get("year")
+    start, end = day(row.get("start") or f"{year}-01-01"), last_day(row.get("end") or f"{year}-12-31")
+    told = [item for item in periods if item.get("start") and item.get("end")]
+    states = [item.get("isClosed") for item in told if start <= day(item["start"]) and last_day(item["end"]) <= end]
     known = bool(states) and None not in states
     return FiscalYear(
         external_id=code(row["id"]),
@@ -81,8 +86,8 @@ def fiscal_year(row: Json, periods: list[Json]) -> FiscalYear:
 def lock(periods: list[Json]) -> Lock | None:
     """The last day of the closed periods that follow one another from the first one known."""
     until = None
-    for row in sorted(periods, key=lambda item: str(item["start"])):
-        if not row.get("isClosed"):
+    for row in sorted((item for item in periods if item.get("start")), key=lambda item: str(item["start"])):
+        if not row.get("isClosed") or not row.get("end"):
             break
         until = last_day(row["end"])
     return Lock(external_id="period", kind=LockKind.PERIOD, until=until) if until else None
@@ -191,14 +196,16 @@ def voucher(row: Json, dimension_names: Mapping[int, str]) -> Voucher:
 
 
 def _posting(row: Json, when: date, dimension_names: Mapping[int, str], at: int, *, taxed: bool) -> Posting:
-    foreign = _in(row, "currency", "code") or BOOKS_CURRENCY
-    in_books = foreign == BOOKS_CURRENCY
-    place = row.get("row")
+    foreign = _in(row, "currency", "code")
+    unnamed = _in(row, "currency", "id") if foreign is None else None  # its code could not be read
+    unnamed = None if unnamed == BOOKS_CURRENCY_ID else unnamed
+    in_books = foreign in (None, BOOKS_CURRENCY) and unnamed is None
+    place = None if row.get("row") is None else int(row["row"])
     made = row.get("systemGenerated") is True or place == 0
     return Posting(
         external_id=_text(row.get("id")) or "",
         version=_text(row.get("version")),
-        row=at + 1 if place is None else int(place),
+        row=at + 1 if place is None else place,
         date=day(row["date"]) if row.get("date") else when,
         account=code(row["account"]["number"]),
         amount=Decimal(str(row["amount"])),  # net of VAT; amountGross would count the VAT twice [Posting rules]
@@ -217,6 +224,7 @@ def _posting(row: Json, when: date, dimension_names: Mapping[int, str], at: int,
             invoice_number=row.get("invoiceNumber"),
             external_ref=row.get("externalRef"),
             employee_id=_in(row, "employee", "id"),
+            currency_id=_text(unnamed),
         ),
     )
 
@@ -259,11 +267,14 @@ def _party(row: Json) -> str | None:
 
 
 def _stamps(row: Json) -> dict[str, datetime]:
-    """The last stamp of each type of change."""
+    """The last stamp of each type of change; one that is no time is passed over."""
     found: dict[str, datetime] = {}
     for item in row.get("changes") or ():
         if isinstance(item, dict) and item.get("timestamp"):
-            at = datetime.fromisoformat(item["timestamp"])
+            try:
+                at = datetime.fromisoformat(str(item["timestamp"]))
+            except ValueError:
+                continue
             at = at if at.tzinfo else at.replace(tzinfo=OSLO)
             kind = str(item.get("changeType"))
             found[kind] = max(at, found.get(kind, at))
@@ -285,7 +296,9 @@ def vat_code(row: Json) -> str | None:
 
 
 def code(value: Any) -> str:
-    """A number or id as text, without decimals (`1920.0`)."""
+    """A number or id as text, without decimals (`1920.0`). Raises ValueError where there is none."""
+    if value is None:
+        raise ValueError("a number or id is missing")
     if isinstance(value, Decimal) and value == int(value):
         return str(int(value))
     return str(value).strip()

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 from apps.connectors.providers.tripletex import refusals, shapes
 from apps.connectors.providers.tripletex.calls import PAGE, ask, bad_page, by_id, digest_of, everything, rows, value
@@ -30,6 +31,7 @@ FIELDS = (
     "id,version,url,date,number,tempNumber,year,description,voucherType(id,name),reverseVoucher(id),"
     f"externalVoucherNumber,vendorInvoiceNumber,changes,postings({POSTING_FIELDS})"
 )
+FREE = tuple(f"freeAccountingDimension{index}" for index in (1, 2, 3))
 # what a reference must carry, and where it is looked up if it came as a bare {id, url}
 REFERENCES = (
     ("account", "/ledger/account", ("number", "type")),
@@ -37,8 +39,8 @@ REFERENCES = (
     ("department", "/department", ("departmentNumber",)),
     ("project", "/project", ("number",)),
     ("currency", "/currency", ("code",)),
+    *((name, "/ledger/accountingDimensionValue/search", ("number",)) for name in FREE),
 )
-FREE = tuple(f"freeAccountingDimension{index}" for index in (1, 2, 3))
 POSTED, UNPOSTED = "posted", "unposted"
 PATHS = {POSTED: "/ledger/voucher", UNPOSTED: "/ledger/voucher/>nonPosted"}
 ASKED = hashlib.sha256(f"{PAGE} {FIELDS}".encode()).hexdigest()[:8]  # a digest is good for the same question only
@@ -64,6 +66,11 @@ class Part:
         if self.of == POSTED:
             return Part(UNPOSTED, window.start, past)
         return Part(UNPOSTED, self.end, past) if self.end < past else None
+
+    def holds(self, row: dict[str, Any]) -> bool:
+        """Whether the vendor's row lies in the days asked for; one that cannot be read is for the shapes to refuse."""
+        when = str(row.get("date") or self.start)[:10]
+        return str(self.start) <= when < str(self.end)
 
     def halved(self) -> "Part | None":
         days = (self.end - self.start).days
@@ -97,7 +104,7 @@ def read_vouchers(session: Session, *, query: Query, resume: str | None, digests
 def get_vouchers(session: Session, ids: Iterable[str]) -> Iterator[Record | Gone]:
     for external_id in ids:
         try:
-            answer = ask(session, f"/ledger/voucher/{external_id}", {"fields": FIELDS})
+            answer = ask(session, f"/ledger/voucher/{quote(external_id, safe='')}", {"fields": FIELDS})
         except ConnectorError as error:
             if error.remedy is not refusals.NOT_FOUND:
                 raise
@@ -142,8 +149,9 @@ def _page(session: Session, part: Part, digests: Digests) -> tuple[Page, int]:
     found = rows(answer)
     _check_hidden(answer, found)
     seen: set[str] = session.memory.setdefault("unposted_seen", set())
-    records = _vouchers(session, [row for row in found if part.of == POSTED or shapes.code(row["id"]) not in seen])
-    seen.update(shapes.code(row["id"]) for row in found if not row.get("number"))
+    wanted = [row for row in found if part.holds(row) and (part.of == POSTED or str(row.get("id")) not in seen)]
+    records = _vouchers(session, wanted)
+    seen.update(str(row.get("id")) for row in found if not row.get("number"))
     digest = digest_of(answer)
     kept = f"{len(found)}:{ASKED}:{digest}" if digest else None
     return Page(records=tuple(records), key=key, digest=kept, vendor_count=len(found)), len(found)
@@ -158,7 +166,7 @@ def _known(kept: str | None) -> tuple[int, str | None]:
 def _check_hidden(answer: Answer, found: list[dict[str, Any]]) -> None:
     """Rows can be hidden by the key's entitlements: vouchers that all lack lines, where there are lines, are that."""
     booked = [row for row in found if row.get("number")]
-    if booked and not any(row.get("postings") for row in booked) and answer.data.get("totalNumberOfPostings") != 0:
+    if booked and not any(row.get("postings") for row in booked) and answer.data.get("totalNumberOfPostings"):
         raise _hidden("no voucher of the page has postings")
 
 
@@ -193,7 +201,7 @@ def _complete(session: Session, row: dict[str, Any]) -> None:
     for line in row["postings"]:
         for name, path, needed in REFERENCES:
             given = line.get(name)
-            if isinstance(given, dict) and not any(given.get(field) is not None for field in needed):
+            if isinstance(given, dict) and not any(field in given for field in needed):
                 line[name] = _looked_up(session, path, needed, given)
         account = line.get("account")
         if line.get("amount") is None or not isinstance(account, dict) or account.get("number") is None:
@@ -201,8 +209,8 @@ def _complete(session: Session, row: dict[str, Any]) -> None:
 
 
 def _looked_up(session: Session, path: str, needed: tuple[str, ...], given: dict[str, Any]) -> dict[str, Any]:
-    if path == "/currency" and given.get("id") == 1:
-        return {**given, "code": shapes.BOOKS_CURRENCY}  # samples/ref_currencies.json
+    if path == "/currency" and given.get("id") == shapes.BOOKS_CURRENCY_ID:
+        return {**given, "code": shapes.BOOKS_CURRENCY}
     try:
         known = by_id(session, path, ",".join(("id", *needed)))
     except ConnectorError as error:

@@ -15,6 +15,7 @@ from apps.connectors import standalone
 from apps.connectors.sdk import remedies
 from apps.connectors.sdk.declaration import Provider
 from apps.connectors.sdk.failures import ConnectorError, Failure
+from apps.connectors.sdk.queries import UnsupportedQueryError
 from apps.connectors.sdk.session import Session
 from apps.connectors.standalone import Summary
 from apps.records.json import to_json
@@ -76,6 +77,8 @@ class Command(BaseCommand):
             self._failed(error)
         except (BrokenPipeError, standalone.WrongUseError):
             raise
+        except UnsupportedQueryError as error:
+            raise standalone.WrongUseError(str(error)) from error
         except Exception as error:  # noqa: BLE001 - a provider's own fault is told like any other failure
             mask = session.masker.text if session is not None else str
             self.stderr.write(mask(traceback.format_exc()))

@@ -1,0 +1,30 @@
+"""What the masker hides, and in which disguises."""
+
+from urllib.parse import quote
+
+import pytest
+
+from apps.connectors.sdk.masking import MASK, Masker
+
+SECRET = 'ab:c/d+e="f g'
+
+
+@pytest.mark.parametrize("form", [SECRET, quote(SECRET, safe=""), "ab:c%2Fd%2Be%3D%22f+g", 'ab:c/d+e=\\"f g'])
+def test_a_known_secret_is_hidden_however_it_is_written(form: str) -> None:
+    masker = Masker([], [SECRET])
+    assert masker.text(f"<{form}>") == f"<{MASK}>"
+    assert masker.body(f"<{form}>".encode()) == f"<{MASK}>".encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "hidden"),
+    [
+        (b'\n {"value": {"token": "t0k3n"}}', b'{"value": {"token": "***"}}'),
+        (b'{"value": {"token": "t0k', b'{"value": {"token": "***"'),
+        (b'jsonp({"token" : "t0\\"k3n", "id": 1})', b'jsonp({"token" : "***", "id": 1})'),
+        (b"\xff\xfe no text", b"\xff\xfe no text"),
+        (b'{"token": "of another place"}', b'{"token": "of another place"}'),
+    ],
+)
+def test_a_secret_path_is_hidden_in_whole_json_and_its_name_in_anything_else(body: bytes, hidden: bytes) -> None:
+    assert Masker(["json:value.token"]).body(body) == hidden
