@@ -1,5 +1,6 @@
 """A bureau on the sandbox: small books over real HTTP, connectors activated, feeds ready to run."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,7 +21,7 @@ from apps.sandbox.demo import Demo
 from apps.sandbox.server import running
 from apps.sandbox.serving import SandboxProcess, open_sandboxes, seed
 from apps.sandbox.story import COMPLETE, STORIES, Story, load_story
-from tests.conftest import Manage
+from tests.conftest import ROOT, Manage
 
 SLUG = "tripletex"
 
@@ -92,3 +93,28 @@ def python(code: str, *arguments: str) -> list[str]:
     """A command that runs `code` with Django set up, everything in scope, and `arguments` in `sys.argv[1:]`."""
     before = "import sys, django; django.setup()\nfrom apps.core.scope import system_scope, organisation_scope\n"
     return [sys.executable, "-c", before + code, *arguments]
+
+
+def start(manage: Manage, code: str, *arguments: object) -> "subprocess.Popen[str]":
+    process = subprocess.Popen(
+        python(code, *(str(argument) for argument in arguments)),
+        cwd=ROOT,
+        env=manage.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    manage.started.append(process)
+    return process
+
+
+def told(process: "subprocess.Popen[str]", line: object) -> None:
+    assert process.stdin is not None
+    process.stdin.write(f"{line}\n")
+    process.stdin.flush()
+
+
+def answer(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,9 +22,9 @@ from apps.sync.actions import start_recalculation, start_run
 from apps.sync.claims import LeaseLostError, claim, end, enqueue, hand_on, heartbeat, reap, step
 from apps.sync.enums import Lane, RunKind, RunState, Stage
 from apps.sync.models import Run, SeenVoucher
-from tests.conftest import ROOT, Manage
+from tests.conftest import Manage
 from tests.factories import ClientFactory, FeedFactory
-from tests.sync.bureau import Bureau, bureaus, python
+from tests.sync.bureau import Bureau, answer, bureaus, start, told
 
 CLAIM = """
 from apps.sync.claims import claim
@@ -49,31 +48,6 @@ def bureau(
 ) -> Iterator[Callable[..., Bureau]]:
     with bureaus(manage, tmp_path, monkeypatch) as make:
         yield make
-
-
-def start(manage: Manage, code: str, *arguments: object) -> "subprocess.Popen[str]":
-    process = subprocess.Popen(
-        python(code, *(str(argument) for argument in arguments)),
-        cwd=ROOT,
-        env=manage.environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    manage.started.append(process)
-    return process
-
-
-def told(process: "subprocess.Popen[str]", line: object) -> None:
-    assert process.stdin is not None
-    process.stdin.write(f"{line}\n")
-    process.stdin.flush()
-
-
-def answer(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
 
 
 def queued(**fields: Any) -> Run:
