@@ -1,7 +1,9 @@
 """Opens sessions on connections: the one place where credentials are decrypted and put to use."""
 
-from collections.abc import Collection, Mapping
-from typing import cast
+import logging
+import traceback
+from collections.abc import Callable, Collection, Mapping
+from typing import TypeVar, cast
 
 from apps.clients.models import Client
 from apps.connectors import environment, registry
@@ -15,6 +17,9 @@ from apps.connectors.sdk.session import NoVault, Session, Vault
 from apps.connectors.values import ready_values
 from apps.connectors.vault import ConnectorVault
 from apps.core.scope import system_scope
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 
 def open_session(connection: Connection, *, run_id: int | None = None) -> Session:
@@ -68,6 +73,20 @@ def candidate_session(
     )
     session.memory["recorder"] = recorder
     return session
+
+
+def answered(session: Session, ask: Callable[[], T]) -> T:
+    """What a provider's function gives. Raises ConnectorError also for the provider's own faults, secrets hidden."""
+    try:
+        return ask()
+    except ConnectorError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a fault of the provider is told like any other failure
+        detail = session.masker.text(f"{type(error).__name__}: {error}")
+        logger.error(  # noqa: TRY400 - its own traceback would show secrets
+            "%s: %s", session.provider.slug, session.masker.text(traceback.format_exc())
+        )
+        raise ConnectorError(Failure.UNKNOWN, remedies.NOT_UNDERSTOOD, detail=detail) from None
 
 
 def recorder_of(session: Session) -> ExchangeRecorder:

@@ -41,6 +41,7 @@ class Summary:
     requests: int = 0
     gone: list[dict[str, str]] = field(default_factory=list)
     cursor: str | None = None
+    warnings: list[str] = field(default_factory=list)  # told before the last line, not in it
 
     def take(self, page: Page) -> None:
         self.pages += 1
@@ -50,6 +51,7 @@ class Summary:
         for gone in page.gone:
             self.take_gone(gone)
         self.cursor = page.watermark or self.cursor
+        self.warnings += page.warnings
 
     def take_gone(self, gone: Gone) -> None:
         self.gone.append({"resource": gone.resource.value, "external_id": gone.external_id})

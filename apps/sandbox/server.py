@@ -168,17 +168,6 @@ def do(sandbox: Sandbox, company: str, what: str, given: dict[str, Any]) -> None
         sandbox.store.set("shift", int(sandbox.store.setting("shift", 0)) + int(given["days"]))
 
 
-def serve(sandboxes: Mapping[str, Sandbox], *, port: int, ready: threading.Event | None = None) -> None:
-    """Serve until interrupted; port 0 takes a free one."""
-    server = Server(sandboxes, port)
-    if ready is not None:
-        ready.set()
-    try:
-        server.serve_forever(poll_interval=0.2)
-    finally:
-        server.server_close()
-
-
 @contextmanager
 def running(sandboxes: Mapping[str, Sandbox], *, port: int = 0) -> Iterator[str]:
     """Serve beside the caller, for tests: gives the base URL, stops at the end."""

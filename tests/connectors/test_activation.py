@@ -188,6 +188,20 @@ def test_a_changed_secret_drops_what_was_issued_for_the_old_one(vendor: Vendor, 
     assert secrets_of(Connector.objects.get()) == {"api_key": NEW_KEY}
 
 
+def test_a_fault_of_the_provider_itself_is_told_and_hides_the_secret(
+    vendor: Vendor, client: Client, actor: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.company = {KEY: "no id"}
+
+    outcome = tried(client, actor)
+
+    assert outcome.error is not None
+    assert (outcome.error.failure, outcome.error.remedy) == (Failure.UNKNOWN, remedies.NOT_UNDERSTOOD)
+    assert outcome.error.detail == "KeyError: 'id'"
+    assert "KeyError" in caplog.text
+    assert KEY not in caplog.text
+
+
 def test_the_wrong_company_is_blocked_with_a_problem_that_names_both(
     vendor: Vendor, client: Client, actor: User
 ) -> None:

@@ -27,7 +27,7 @@ from apps.connectors.models import Connection, Connector, ConnectorSecret
 from apps.connectors.sdk.declaration import Auth, FieldScope
 from apps.connectors.sdk.failures import ConnectorError, Failure
 from apps.connectors.sdk.session import NoVault, Session
-from apps.connectors.sessions import candidate_session, declared, open_session, secrets_of
+from apps.connectors.sessions import answered, candidate_session, declared, open_session, secrets_of
 from apps.connectors.troubles import trouble_of
 from apps.connectors.values import templated_with_placeholder
 from apps.notifications.actions import Trouble
@@ -113,7 +113,8 @@ def activate_connection(*, connection: Connection, actor: Any, run_id: int | Non
     session: Session | None = None
     try:
         session = open_session(connection, run_id=run_id)
-        identity = session.provider.verify(session)
+        opened = session
+        identity = answered(opened, lambda: opened.provider.verify(opened))
     except ConnectorError as error:
         if actor is not None and error.failure is not Failure.TRANSIENT:
             stop_connection(connection, error)
@@ -211,10 +212,7 @@ def _try(
             vault=vault,
             without=[name for name in shared if name in found.identity_fields],
         )
-        if shared and found.discover is not None:
-            tried.companies = len(list(found.discover(session)))
-        else:
-            tried.identity = found.verify(session)
+        _ask(tried, session, several=bool(shared))
         tried.company_key, tried.issued = session.company_key or "", vault.held
     except ConnectorError as error:
         tried.error = error
@@ -222,6 +220,14 @@ def _try(
         if session is not None:
             session.transport.close()
     return tried
+
+
+def _ask(tried: _Tried, session: Session, *, several: bool) -> None:
+    discover = session.provider.discover
+    if several and discover is not None:
+        tried.companies = answered(session, lambda: len(list(discover(session))))
+    else:
+        tried.identity = answered(session, lambda: session.provider.verify(session))
 
 
 def _sorted_out(

@@ -12,6 +12,7 @@ from apps.connectors.providers.tripletex.vouchers import dimension_names
 from apps.connectors.sdk.failures import ConnectorError
 from apps.connectors.sdk.queries import Digests, Full, Page, Query
 from apps.connectors.sdk.session import Session
+from apps.connectors.sdk.text import _
 from apps.records.ledger import Record
 
 ACCOUNT_FIELDS = (
@@ -20,8 +21,18 @@ ACCOUNT_FIELDS = (
 )
 BALANCE_FIELDS = "account(id,number),balanceIn,balanceChange,balanceOut,startDate,endDate"
 DIMENSIONS = (
-    ("/department", "id,version,url,name,departmentNumber,isInactive", shapes.department),
-    ("/project", "id,version,url,name,number,isClosed,mainProject(id,number)", shapes.project),
+    (
+        "/department",
+        "id,version,url,name,departmentNumber,isInactive",
+        shapes.department,
+        _("Departments could not be read: the key may not."),
+    ),
+    (
+        "/project",
+        "id,version,url,name,number,isClosed,mainProject(id,number)",
+        shapes.project,
+        _("Projects could not be read: the key may not."),
+    ),
 )
 
 
@@ -32,14 +43,14 @@ def read_accounts(session: Session, *, query: Query, resume: str | None, digests
 def read_dimensions(session: Session, *, query: Query, resume: str | None, digests: Digests) -> Iterator[Page]:  # noqa: ARG001
     """Departments, projects and the free dimensions, which not every package has."""
     warnings: list[str] = []
-    for path, fields, shape in DIMENSIONS:
+    for path, fields, shape, text in DIMENSIONS:
         try:
             for found in pages(session, path, {"fields": fields}):
                 yield Page(records=tuple(shaped(shape, found)), vendor_count=len(found))
         except ConnectorError as error:
             if error.remedy is not refusals.ENTITLEMENT_MISSING:
                 raise
-            warnings.append(path)
+            warnings.append(text)
     fields = "id,version,url,displayName,number,active"
     for index, name in sorted(dimension_names(session).items()):
         found = everything(
@@ -47,7 +58,7 @@ def read_dimensions(session: Session, *, query: Query, resume: str | None, diges
         )
         items = shaped(partial(shapes.free_item, kind=name), found)
         yield Page(records=tuple(items), vendor_count=len(found))
-    yield Page(last=True, warnings=tuple(f"not allowed: {path}" for path in warnings))
+    yield Page(last=True, warnings=tuple(warnings))
 
 
 def read_control_balances(session: Session, *, query: Query, resume: str | None, digests: Digests) -> Iterator[Page]:  # noqa: ARG001

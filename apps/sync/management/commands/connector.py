@@ -121,8 +121,11 @@ class Command(BaseCommand):
         self.stdout.write("  ".join(f"{name}: {_plain(value)}" for name, value in values.items()))
 
     def _tell(self, summary: Summary) -> None:
+        last = asdict(summary)
+        for warning in last.pop("warnings"):
+            self.stderr.write(translate(warning))
         if self.as_json:
-            self.stderr.write(json.dumps(asdict(summary), ensure_ascii=False))
+            self.stderr.write(json.dumps(last, ensure_ascii=False))
             return
         parts = [f"{summary.records} records, {summary.requests} requests"]
         parts += [f"gone: {gone['resource']} {gone['external_id']}" for gone in summary.gone]

@@ -241,3 +241,13 @@ def test_an_id_is_one_part_of_the_path(bench: Bench) -> None:
 
     assert bench.mouth.heard[-1].path == "/v2/ledger/voucher/1/../../x?y"  # decoded: it came as one part
     assert list(dict(bench.mouth.heard[-1].query)) == ["fields"]
+
+
+def test_what_the_key_may_not_read_is_a_warning(bench: Bench) -> None:
+    answers(bench, table={"/department": error(403, 9000), "/project": rows(), "/ledger/voucher": rows()})
+
+    dimensions = [warning for page in bench.read(Resource.DIMENSIONS) for warning in page.warnings]
+    vouchers = [warning for page in bench.read(Resource.VOUCHERS, MARCH) for warning in page.warnings]
+
+    assert dimensions == ["Departments could not be read: the key may not."]
+    assert vouchers == ["Unposted vouchers could not be read: the key may not."]
