@@ -1,10 +1,13 @@
 """The tenant scope fails closed."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.clients.models import Client
 from apps.core.scope import NoScopeError, current_scope, organisation_scope, system_scope
-from tests.factories import ClientFactory, ConnectionFactory
+from apps.flows.models import Feed
+from tests.factories import ClientFactory, ConnectionFactory, FeedFactory
 
 
 def test_a_query_outside_a_scope_fails() -> None:
@@ -43,3 +46,15 @@ def test_the_scope_ends_with_an_error_too() -> None:
     with pytest.raises(ZeroDivisionError), system_scope("tests"):
         _ = 1 / 0
     assert current_scope() is None
+
+
+def test_a_scoped_update_keeps_its_conditions_on_the_row_so_that_compare_and_set_holds(db: None) -> None:
+    feed = FeedFactory()
+
+    with organisation_scope({feed.client.organisation_id}, "tests"), CaptureQueriesContext(connection) as seen:
+        changed = Feed.objects.filter(pk=feed.pk, enabled=True).update(enabled=False)
+
+    assert changed == 1
+    (statement,) = [query["sql"] for query in seen.captured_queries]
+    assert 'WHERE "flows_feed"."id" IN (SELECT' not in statement
+    assert '"flows_feed"."enabled"' in statement.split("WHERE", 1)[1]
