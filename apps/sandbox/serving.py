@@ -93,7 +93,7 @@ class SandboxProcess:
 
     def _control(self, slug: str, path: str, given: Mapping[str, Any]) -> None:
         answer = requests.post(f"{self.base_url}/__sandbox__/{slug}/{path}", json=given, timeout=60)
-        if answer.status_code != 200:  # noqa: PLR2004 - HTTP
+        if answer.status_code != 200:
             raise RuntimeError(f"sandbox {slug}, {path}: {answer.text}")
 
 
