@@ -1,10 +1,10 @@
 """Compares the books with the source's own totals, account by account, and keeps the evidence (LEDGER 4)."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from django.db import transaction
@@ -13,24 +13,12 @@ from django.utils import timezone
 
 from apps.clients.models import Client
 from apps.ledger.enums import Grade, KeptOut, Weight
-from apps.ledger.models import (
-    Account,
-    Balance,
-    FiscalYear,
-    LedgerState,
-    OpeningBalance,
-    Posting,
-    Proof,
-    Source,
-    Voucher,
-)
-from apps.ledger.periods import months_of, text_of
+from apps.ledger.models import Account, FiscalYear, LedgerState, Posting, Proof, Source, Voucher
+from apps.ledger.periods import text_of
+from apps.ledger.queries import ZERO, Books
 from apps.ledger.registers import closed_to
 from apps.records import ledger as records
-from apps.records.enums import AccountType, Counts, VoucherKind
-
-ZERO = Decimal("0.00")
-RESULT_TYPES = (AccountType.INCOME, AccountType.EXPENSE)
+from apps.records.enums import Counts, VoucherKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +43,12 @@ class Difference:
 
 def compare_year(year: FiscalYear, controls: Sequence[records.ControlBalance]) -> list[Difference]:
     """Every account of a fiscal year against the source's totals of that year; a side without it counts as zero."""
-    ours = _opening_and_movement(year, list(months_of(year)))
+    books = Books(year.client)
+    openings = {key[0]: amount for key, amount in books.opening(year).items()}
+    closings = {key[0]: amount for key, amount in books.closing(year).items()}
+    ours = {
+        number: (openings.get(number, ZERO), amount - openings.get(number, ZERO)) for number, amount in closings.items()
+    }
     return _compare(year, controls, ours, str(year.end.year) if year.start.month == 1 else f"{year.start} – {year.end}")
 
 
@@ -86,12 +79,27 @@ def compare_month(year: FiscalYear, period: int, controls: Sequence[records.Cont
     return _compare(year, stripped, ours, text_of(period))
 
 
-def _movement(control: records.ControlBalance) -> Decimal:
+def _movement(control: records.ControlBalance) -> Decimal | None:
     if control.movement is not None:
         return control.movement
     if control.debit is not None or control.credit is not None:
         return (control.debit or ZERO) - (control.credit or ZERO)
-    return (control.closing or ZERO) - (control.opening or ZERO)
+    if control.opening is not None and control.closing is not None:
+        return control.closing - control.opening
+    return None
+
+
+def _told(control: records.ControlBalance | None) -> dict[str, Decimal | None]:
+    """What the source says of an account; an account that it does not list stands at zero.
+
+    A closing says nothing more where it is the opening and the movement; a source that contradicts itself agrees with
+    nobody.
+    """
+    if control is None:
+        return {"opening": ZERO, "movement": ZERO}
+    opening, movement = control.opening, _movement(control)
+    implied = opening is not None and movement is not None and opening + movement == control.closing
+    return {"opening": opening, "movement": movement, "closing": None if implied else control.closing}
 
 
 def _compare(
@@ -105,10 +113,9 @@ def _compare(
     found = []
     for number in sorted({*theirs, *ours}):
         opening, movement = ours.get(number, (ZERO, ZERO))
-        control = theirs.get(number)
-        pairs = [("opening", opening, control.opening if control else ZERO)]
-        pairs.append(("movement", movement, _movement(control) if control else ZERO))
-        for part, mine, given in pairs:
+        mine_of = {"opening": opening, "movement": movement, "closing": opening + movement}
+        for part, given in _told(theirs.get(number)).items():
+            mine = mine_of[part]
             if given is not None and mine != given:
                 found.append(
                     Difference(
@@ -118,56 +125,22 @@ def _compare(
     return found
 
 
-def _opening_and_movement(year: FiscalYear, months: list[int]) -> dict[str, tuple[Decimal, Decimal]]:
-    openings = openings_of(year)
-    periods = [*months, *([year.last_period] if months[-1:] == list(months_of(year))[-1:] else [])]
-    rows = (
-        Balance.objects.filter(client=year.client_id, fiscal_year=year, period__in=periods)
-        .values_list("account__number")
-        .annotate(debit=Sum("debit"), credit=Sum("credit"))
-    )
-    movements = {number: debit - credit for number, debit, credit in rows}
-    return {number: (openings.get(number, ZERO), movements.get(number, ZERO)) for number in {*openings, *movements}}
-
-
-def openings_of(year: FiscalYear) -> dict[str, Decimal]:
-    """Opening by account: what the source gave for the year, else the closing of the year before (LEDGER 3)."""
-    given = dict(OpeningBalance.objects.filter(fiscal_year=year).values_list("account__number", "amount"))
-    if given:
-        return given
-    before = FiscalYear.objects.filter(client=year.client_id, end__lt=year.start).order_by("-end").first()
-    return closings_of(before) if before else {}
-
-
-def closings_of(year: FiscalYear) -> dict[str, Decimal]:
-    """Closing by account of what carries over: every account but income and expense."""
-    carried = set(
-        Account.objects.filter(client=year.client_id).exclude(type__in=RESULT_TYPES).values_list("number", flat=True)
-    )
-    sums: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    for number, amount in openings_of(year).items():
-        sums[number] += amount
-    rows = (
-        Balance.objects.filter(client=year.client_id, fiscal_year=year)
-        .values_list("account__number")
-        .annotate(debit=Sum("debit"), credit=Sum("credit"))
-    )
-    for number, debit, credit in rows:
-        sums[number] += debit - credit
-    return {number: amount for number, amount in sums.items() if amount and number in carried}
-
-
 def control_difference(differences: Iterable[Difference]) -> Decimal:
     """The sum of absolute differences. An opening that is off because the year before is off counts once, there."""
-    seen: dict[tuple[str, str], Decimal] = {}
     total = ZERO
-    for one in sorted(differences, key=lambda item: (item.account, item.period)):
-        if one.part == "opening" and seen.get((one.account, "movement")) == one.difference:
-            continue
-        if one.part == "movement":
-            seen[one.account, "movement"] = seen.get((one.account, "movement"), ZERO) + one.difference
-        total += abs(one.difference)
+    carried: dict[str, Decimal] = {}  # by account: what the year before ended off by
+    for (account, _period), group in groupby(sorted(differences, key=_place), key=_place):
+        by_part = {one.part: one.difference for one in group}
+        opening = by_part.get("opening", ZERO)
+        total += sum((abs(amount) for part, amount in by_part.items() if part != "opening"), ZERO)
+        if opening != carried.get(account, ZERO):
+            total += abs(opening)
+        carried[account] = opening + by_part.get("movement", ZERO)
     return total
+
+
+def _place(difference: Difference) -> tuple[str, str]:
+    return difference.account, difference.period
 
 
 @transaction.atomic
