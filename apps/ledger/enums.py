@@ -60,3 +60,4 @@ class FindingKind(models.TextChoices):
     NOT_BALANCED = "not_balanced", _("The books do not balance")
     UNKNOWN_ACCOUNT = "unknown_account", _("An account has no known type")
     NOT_WHOLE = "not_whole", _("The source left out a voucher that it still has")
+    NOT_READ = "not_read", _("The source does not let us read a part")

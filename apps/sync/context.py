@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.clients.models import Client
 from apps.connectors.models import Connection
 from apps.connectors.sdk.declaration import Endpoint, Provider
-from apps.connectors.sdk.queries import Digests
+from apps.connectors.sdk.queries import Digests, Page
 from apps.connectors.sdk.session import Session
 from apps.connectors.sessions import open_session, recorder_of
 from apps.flows.models import Feed
@@ -39,6 +39,7 @@ class Context:
         self._session: Session | None = None
         self._intake: Intake | None = None
         self._counted = 0
+        self._warned: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -78,7 +79,19 @@ class Context:
         with step(self.run) as changes:
             yield changes
             changes["requests"] = self.run.requests + made - self._counted
+            if self._warned:
+                resume = changes.get("resume", self.run.resume)
+                changes["resume"] = {**resume, "warned": sorted({*resume.get("warned", ()), *self._warned})}
         self._counted = made
+        self._warned = set()
+
+    def warn(self, page: Page) -> None:
+        """What the page says could not be read is kept with the run's next step, and becomes a finding at its end."""
+        self._warned.update(page.warnings)
+
+    def masked(self, text: str) -> str:
+        """The text without the secrets of this slice's session."""
+        return self._session.masker.text(text) if self._session else text
 
     def begin_again(self) -> None:
         """Forget what this slice has read: a second pass must ask the vendor, and know the years that it brings."""

@@ -59,12 +59,12 @@ def _slice(run: Run) -> None:
     if run.attempts > MOST_ATTEMPTS:
         _give_up(run, remedies.crashed(run.detail or "the run ended its worker again and again"), RunState.FAILED)
         return
-    deadline = time.monotonic() + settings.KONTOR_SLICE_SECONDS
+    context = Context(run, time.monotonic() + settings.KONTOR_SLICE_SECONDS) if run.feed else None
     try:
-        if run.feed is None:
+        if context is None:
             _recalculation(run)
             return
-        with Context(run, deadline) as context:
+        with context:
             while run.stage != Stage.DONE:
                 before = run.stage
                 STAGES[run.stage](context)
@@ -79,9 +79,10 @@ def _slice(run: Run) -> None:
         _failed(run, error)
     except LeaseLostError:
         raise
-    except Exception:  # any fault of ours: the run must end, and people must hear of it
+    except Exception:  # noqa: BLE001 - any fault of ours: the run must end, and people must hear of it
         detail = traceback.format_exc(limit=-8)
-        log.exception("run %s", run.pk)
+        detail = context.masked(detail) if context else detail
+        log.error("run %s: %s", run.pk, detail)  # noqa: TRY400 - the traceback as it is may show secrets
         if run.attempts >= MOST_ATTEMPTS:
             _give_up(run, remedies.crashed(detail), RunState.FAILED)
         else:

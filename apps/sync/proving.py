@@ -6,13 +6,14 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils import timezone
 
+from apps.clients.models import Client
 from apps.connectors.models import PageDigest
 from apps.connectors.registry import label_of
 from apps.connectors.sdk.queries import Window
 from apps.flows.models import Feed
-from apps.ledger.enums import Grade
-from apps.ledger.findings import note_findings
-from apps.ledger.models import FiscalYear, Proof
+from apps.ledger.enums import FindingKind, Grade
+from apps.ledger.findings import note_findings, open_finding
+from apps.ledger.models import Finding, FiscalYear, Proof
 from apps.ledger.periods import first_day, months_of, next_month
 from apps.ledger.proof import Difference, compare_month, compare_year, control_difference, keep_proof
 from apps.notifications.actions import raise_problem, resolve_problems
@@ -132,6 +133,7 @@ def _finish(
         with context.step() as changes:
             source = source_of(context.feed)
             note_findings(client, source)
+            _note_unread(client, run.resume.get("warned", []))
             proof = keep_proof(
                 client=client, source=source, run_id=run.pk, grade=grade, differences=differences, missing=missing,
                 accounts=accounts, total=total,
@@ -145,6 +147,14 @@ def _finish(
             changes["resume"] = {}
         complete = proof.grade != Grade.NOT_COMPLETE
         end(run, RunState.SUCCEEDED if complete else RunState.PARTIAL, remedy="" if complete else codes[0])
+
+
+def _note_unread(client: Client, warned: list[str]) -> None:
+    """What the source did not let us read is a finding for as long as it is so."""
+    for text in warned:
+        open_finding(client, FindingKind.NOT_READ, text, facts={"what": text})
+    over = Finding.objects.filter(client=client, kind=FindingKind.NOT_READ, resolved_at=None)
+    over.exclude(key__in=[text[:160] for text in warned]).update(resolved_at=timezone.now())
 
 
 def _tell(context: Context, proof: Proof, differences: list[Difference], vendor: str) -> list[str]:

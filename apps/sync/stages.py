@@ -81,6 +81,7 @@ def read_all(context: Context, resource: Resource, kind: type[R], query: Query |
     for page in endpoint.read(context.session, query=query or Full(), resume=None, digests=NO_DIGESTS):
         found.extend(cast("Iterable[R]", page.records))
         last = page.last
+        context.warn(page)
     if not last:
         raise unfinished(resource)
     wrong = [record for record in found if not isinstance(record, kind)]
@@ -212,6 +213,7 @@ def _take(context: Context, page: Page) -> None:
     run, connection = context.run, context.connection
     found = [record for record in page.records if isinstance(record, records.Voucher)]
     ids = [voucher.external_id for voucher in found]
+    context.warn(page)
     with context.step() as changes:
         tally = context.intake(source_of(context.feed)).take(found, exchange_id=context.exchange_id)
         if page.unchanged and page.key:
