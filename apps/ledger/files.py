@@ -30,7 +30,7 @@ from apps.ledger.file_content import (
     take_figures,
 )
 from apps.ledger.findings import note_findings
-from apps.ledger.intake import Intake, Tally
+from apps.ledger.intake import TOGETHER, Intake, Tally
 from apps.ledger.models import Account, FiscalYear, LedgerFile, LedgerState, OpeningBalance, Source, Voucher
 from apps.ledger.periods import month_of, text_of
 from apps.ledger.proof import Difference, keep_proof
@@ -192,7 +192,8 @@ def _take(job: _Job) -> tuple[list[records.Voucher], int, tuple[date, date] | No
         text = _("%(count)s vouchers were taken in before and replaced since by a complete file: not added again.")
         job.warnings.append(text % {"count": passed})
     intake = Intake(client=client, source=job.source, run_id=job.run_id)
-    job.tally.add(intake.take(vouchers))
+    for start in range(0, len(vouchers), TOGETHER):
+        job.tally.add(intake.take(vouchers[start : start + TOGETHER]))
     if file.sie_type == 4 and year is not None and not file.is_import:
         _openings(job, 0, year)
         _drop(job, intake, year, vouchers)
@@ -316,8 +317,8 @@ def _openings(job: _Job, number: int, year: FiscalYear) -> None:
 def _outcome(
     job: _Job, vouchers: Sequence[records.Voucher], passed: int, period: tuple[date, date] | None
 ) -> tuple[Outcome, list[Difference], int]:
-    rows = _live(job).exclude(kept_out=KeptOut.NO).filter(external_id__in=[one.external_id for one in vouchers])
-    out = {row.external_id: row for row in rows}
+    ids = {one.external_id for one in vouchers}
+    out = {row.external_id: row for row in _live(job).exclude(kept_out=KeptOut.NO) if row.external_id in ids}
     differences, compared = _compare(job)
     outcome = Outcome(
         accounts=len(job.file.accounts),

@@ -21,6 +21,7 @@ from apps.ledger.content import dimension_key, fingerprint, judge, lines, snapsh
 from apps.ledger.enums import KeptOut, Move, Weight
 from apps.ledger.models import Account, DimensionSet, FiscalYear, Posting, Source, TouchedCell, Voucher, VoucherVersion
 from apps.ledger.periods import period_of
+from apps.ledger.queries import RESULT_TYPES
 from apps.ledger.registers import account_ids, closed_to
 from apps.records import ledger as records
 from apps.records.enums import AccountType, Counts, VoucherKind
@@ -30,7 +31,7 @@ POSTING_COLUMNS = (
     "weight", "amount", "currency", "foreign_amount", "vat_code", "tax_role", "quantity", "text", "party",
 )  # fmt: skip
 CELL_COLUMNS = ("client", "fiscal_year", "period", "account", "dimension_set")
-RESULT_TYPES = (AccountType.INCOME, AccountType.EXPENSE)
+TOGETHER = 1000  # vouchers of one statement, where a caller may bring any number
 
 Cell = tuple[int, int, int, int]  # fiscal year, period, account, dimension set
 
@@ -121,11 +122,20 @@ class Intake:
         return tally
 
     @transaction.atomic
-    def delete(self, external_ids: Iterable[str], *, move: Move = Move.DELETED) -> Tally:
+    def delete(self, external_ids: Iterable[str]) -> Tally:
         """The source no longer has these; their earlier lines are kept as a version, their postings go."""
         tally = Tally()
+        ids = list(external_ids)
+        for start in range(0, len(ids), TOGETHER):
+            tally.deleted += self._delete(ids[start : start + TOGETHER])
+        return tally
+
+    # -- pieces --------------------------------------------------------------------------------------------------------
+
+    def _delete(self, external_ids: Sequence[str]) -> int:
+        deleted = 0
         found = Voucher.objects.filter(
-            client=self.client, source_id=self.source.pk, external_id__in=list(external_ids), deleted_at=None
+            client=self.client, source_id=self.source.pk, external_id__in=external_ids, deleted_at=None
         )
         olds = [_Old(row) for row in found]
         self._load_lines(olds)
@@ -135,18 +145,16 @@ class Intake:
         for old in olds:
             touched.update(self._cells(old))
             if _in_books(old):
-                tally.deleted += 1
+                deleted += 1
                 effect = -_result(old.lines, self.types)
-                versions.append(self._version(old.row, move, now, effect=effect, before=_shot(old)))
+                versions.append(self._version(old.row, Move.DELETED, now, effect=effect, before=_shot(old)))
             old.row.deleted_at = old.row.changed_at = now
             old.row.version += 1
         VoucherVersion.objects.bulk_create(versions)
         Posting.objects.filter(voucher__in=[old.row for old in olds]).delete()
         Voucher.objects.bulk_update([old.row for old in olds], ["deleted_at", "changed_at", "version"], batch_size=200)
         self._touch(touched)
-        return tally
-
-    # -- pieces --------------------------------------------------------------------------------------------------------
+        return deleted
 
     def _know(self, vouchers: Sequence[records.Voucher]) -> None:
         """Make sure that every account and dimension set named has its row."""
