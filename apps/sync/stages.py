@@ -103,6 +103,7 @@ def registers(context: Context) -> None:
     if years == [] and not FiscalYear.objects.filter(client=context.client).exists():
         # books without a year are books that the key may not see: nothing to begin with, and nothing to agree with
         raise ConnectorError(Failure.PERMISSION, sdk_remedies.NOT_ALLOWED, detail="no fiscal years were returned")
+    held = dict(FiscalYear.objects.filter(client=context.client).values_list("start", "end"))
     with context.step() as changes:
         if years:
             start = history_start(context, years)
@@ -112,7 +113,8 @@ def registers(context: Context) -> None:
             books.take_locks(context.client, locks or [])  # no years at all: a right is hidden, keep what is held
         books.take_accounts(context.client, accounts, origin=TypeOrigin.VENDOR)
         books.take_dimensions(context.client, dimensions)
-        _set_window(context, changes)
+        redrawn = [year.start for year in years or () if held.get(year.start, year.end) != year.end]
+        _set_window(context, changes, min(redrawn, default=None))
         changes["stage"] = Stage.OPENINGS
 
 
@@ -129,7 +131,8 @@ def history_start(context: Context, years: Sequence[records.FiscalYear]) -> date
     return begun[-min(back, len(begun))].start
 
 
-def _set_window(context: Context, changes: dict[str, object]) -> None:
+def _set_window(context: Context, changes: dict[str, object], redrawn: date | None) -> None:
+    """`redrawn`: the start of the first year whose end is another now; what lies in it may belong elsewhere."""
     run = context.run
     if run.resume.get("reread"):
         return  # the window was set by the comparison that asked for this reading
@@ -146,6 +149,8 @@ def _set_window(context: Context, changes: dict[str, object]) -> None:
     else:
         start = run.window_from or context.window_start()
     end = last if run.first_load else min(last, run.window_to or last)
+    if redrawn is not None:
+        whole, start, end = True, min(start, redrawn), last
     # a day of a client belongs to one feed
     first = max(first, context.feed.valid_from or first)
     end = min(end, context.feed.valid_to or end)
