@@ -10,7 +10,8 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from apps.clients.models import Client
-from apps.ledger.models import LedgerState, Posting, Voucher
+from apps.ledger.models import FiscalYear, LedgerState, Posting, Voucher
+from apps.ledger.reports import balance_sheet
 from apps.notifications.models import Problem
 from apps.organisations.models import Organisation, User
 from apps.sandbox.story import COMPLETE, STORIES, load_story
@@ -72,6 +73,10 @@ def test_two_nights_agree_with_their_source_to_the_cent(manage: Manage, scope: N
     assert not Run.objects.filter(state__in=("queued", "running")).exists()
     assert User.objects.count() == 1
     assert not Client.objects.filter(number=left_over.number).exists()  # --reset
+    sheets = [balance_sheet(year.client, year.end) for year in FiscalYear.objects.select_related("client")]
+    assert len(sheets) == 20
+    assert {sheet.rest for sheet in sheets} == {0}
+    assert any(sheet.earlier_result for sheet in sheets)  # one client has not transferred its result
 
 
 @pytest.mark.skipif(DATABASE != "sqlite", reason="faults are in the source: one database shows them")
