@@ -18,6 +18,7 @@ from apps.ledger.models import (
     Posting,
     Source,
     TouchedCell,
+    Voucher,
 )
 from apps.records import ledger as records
 from apps.records.enums import AccountType
@@ -43,7 +44,10 @@ def take_fiscal_years(
         wanted = (record.end, bool(record.closed), record.currency or currency)
         if year.pk and (year.end, year.closed, year.currency) == wanted:
             continue
+        last_period = year.last_period if year.pk else 0
         year.end, year.closed, year.currency = wanted
+        if last_period not in (0, year.last_period):
+            _rename_last_period(year, last_period)
         held[record.start] = year
     ordered = sorted(held.values(), key=lambda year: year.start)
     for earlier, later in pairwise(ordered):
@@ -53,6 +57,23 @@ def take_fiscal_years(
         year.save()
         _take_strays(client, year)
     return ordered
+
+
+def _rename_last_period(year: FiscalYear, old: int) -> None:
+    """Period 13 is called by the calendar year that the fiscal year ends in, which has changed; no voucher has."""
+    lines = Posting.objects.filter(client=year.client_id, fiscal_year=year, period=old)
+    cells = lines.order_by().values_list("period", "account", "dimension_set").distinct()
+    TouchedCell.objects.bulk_create(
+        [
+            TouchedCell(
+                client_id=year.client_id, fiscal_year=year, period=period, account_id=account, dimension_set_id=items
+            )
+            for before, account, items in cells
+            for period in (before, year.last_period)
+        ]
+    )
+    lines.update(period=year.last_period)
+    Voucher.objects.filter(client=year.client_id, fiscal_year=year, period=old).update(period=year.last_period)
 
 
 def _take_strays(client: Client, year: FiscalYear) -> None:

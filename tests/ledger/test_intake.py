@@ -11,11 +11,13 @@ import pytest
 from apps.clients.models import Client
 from apps.core.scope import system_scope
 from apps.ledger.balances import recalculate_all, recalculate_touched
-from apps.ledger.enums import KeptOut, Move
+from apps.ledger.enums import KeptOut, Move, SourceKind
 from apps.ledger.intake import Intake
 from apps.ledger.models import Account, Balance, FiscalYear, Lock, Posting, Source, Voucher, VoucherVersion
+from apps.ledger.registers import take_fiscal_years
 from apps.records.enums import AccountType, Counts, VoucherKind
 from apps.records.ledger import Allocation
+from apps.records.ledger import FiscalYear as Year
 from apps.records.ledger import Posting as Line
 from apps.records.ledger import Voucher as Record
 from tests.factories import AccountFactory, FiscalYearFactory, SourceFactory
@@ -245,6 +247,23 @@ def test_the_year_end_stands_in_period_13_of_the_year_it_ends(source: Source) ->
     intake(source).take([record("1", date(2026, 6, 30), lines, kind=VoucherKind.RESULT_TRANSFER)])
 
     assert set(balances(source.client)) == {("6300", 202613), ("2400", 202613)}
+
+
+def test_a_year_made_longer_takes_its_period_13_along(source: Source) -> None:
+    last = record("9", date(2026, 12, 31), {"3000": "500.00", "2400": "-500.00"}, kind=VoucherKind.CLOSING)
+    intake(source).take([last])
+    recalculate_touched(source.client)
+
+    take_fiscal_years(
+        source.client,
+        [Year(start=date(2026, 1, 1), end=date(2027, 6, 30))],
+        origin=SourceKind.CONNECTION,
+        currency="NOK",
+    )
+    tally = intake(source).take([last])
+
+    assert tally.unchanged == 1
+    assert balances(source.client) == {("3000", 202713): Decimal(500), ("2400", 202713): Decimal(-500)}
 
 
 def test_a_posting_spread_over_departments_keeps_the_accounts_total(source: Source) -> None:
