@@ -17,6 +17,7 @@ from apps.clients.models import Client
 from apps.core.fields import AmountError, to_units
 from apps.formats.sie import PeriodBalance, SieFile, YearBalance, read_sie
 from apps.ledger.balances import recalculate_touched, touched
+from apps.ledger.disappearance import too_many
 from apps.ledger.enums import Grade, KeptOut, SourceKind, TypeOrigin
 from apps.ledger.file_content import (
     BalanceIntake,
@@ -268,13 +269,16 @@ def _drop(job: _Job, intake: Intake, year: FiscalYear, vouchers: Sequence[record
     """A complete file replaces the period it covers: what it no longer has is gone, and so are mere balances."""
     kept = {voucher.external_id for voucher in vouchers}
     until = min(job.file.covers_until or year.end, year.end)
-    held = _live(job).filter(fiscal_year=year)
-    gone = [
-        key
-        for key, day, kind in held.values_list("external_id", "date", "kind")
-        if key not in kept and (day <= until or kind == VoucherKind.BALANCE_IMPORT)
-    ]
+    held = list(_live(job).filter(fiscal_year=year).values_list("external_id", "date", "kind"))
+    gone = [key for key, day, kind in held if key not in kept and (day <= until or kind == VoucherKind.BALANCE_IMPORT)]
     if gone:
+        lost = sum(kind != VoucherKind.BALANCE_IMPORT for key, _day, kind in held if key in set(gone))
+        if not job.replace and too_many(lost, len(held)):
+            text = _(
+                "The file would take out %(lost)s of the %(held)s vouchers of %(year)s, so nothing was changed. "
+                "Import with --replace if they are really gone."
+            )
+            raise FileRefusedError("file.mass_disappearance", text % {"lost": lost, "held": len(held), "year": year})
         job.tally.add(intake.delete(gone))
         text = _("%(count)s vouchers that the file no longer has were taken out; their earlier lines are kept.")
         job.warnings.append(text % {"count": len(gone)})

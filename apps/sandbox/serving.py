@@ -7,9 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import requests
 from django.conf import settings
@@ -19,15 +20,21 @@ from apps.connectors.registry import all_providers
 from apps.connectors.sdk.sandbox import Edit, Sandbox
 from apps.records.json import to_json
 from apps.sandbox.store import Store
-from apps.sandbox.story import STORIES, Story, load_story
+from apps.sandbox.story import STORIES, Story, load_story, time_zone_of
 
 START_SECONDS = 20
 
 
-def stories(today: date) -> list[Story]:
-    """Every story, in the order of their file names. KONTOR_DEMO_VOUCHERS: about so many per company, for tests."""
+def stories(now: datetime) -> list[Story]:
+    """Every story as it stands where its bureau is, in the order of their file names.
+
+    KONTOR_DEMO_VOUCHERS: about so many per company, for tests.
+    """
     vouchers = int(os.environ.get("KONTOR_DEMO_VOUCHERS", "0")) or None
-    return [load_story(path, today, vouchers) for path in sorted(STORIES.glob("*.toml"))]
+    return [
+        load_story(path, now.astimezone(ZoneInfo(time_zone_of(path))).date(), vouchers)
+        for path in sorted(STORIES.glob("*.toml"))
+    ]
 
 
 def open_sandboxes(folder: Path, slugs: Iterable[str]) -> dict[str, Sandbox]:

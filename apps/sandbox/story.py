@@ -80,6 +80,12 @@ class Story:
     moved: Mapping[str, int] = field(default_factory=dict)
 
 
+def time_zone_of(path: Path) -> str:
+    """The time zone of the story's bureau: its `today` is that of the people there."""
+    zone: str = tomllib.loads(path.read_text(encoding="utf-8"))["organisation"]["time_zone"]
+    return zone
+
+
 def load_story(path: Path, today: date, vouchers: int | None = None) -> Story:
     """The story as it stands on `today`. `vouchers`: about so many per company in two years, instead of the file's.
 

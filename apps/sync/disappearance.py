@@ -1,6 +1,5 @@
 """Absence is not deletion: what the pass did not return is looked up one by one, and many at once delete nothing."""
 
-from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
@@ -9,6 +8,7 @@ from apps.connectors.sdk import remedies as sdk_remedies
 from apps.connectors.sdk.failures import ConnectorError, Failure
 from apps.connectors.sdk.queries import Gone
 from apps.ledger.content import fingerprint
+from apps.ledger.disappearance import too_many
 from apps.ledger.enums import FindingKind
 from apps.ledger.findings import open_finding
 from apps.ledger.models import Finding, Source, Voucher
@@ -49,11 +49,11 @@ def missing(context: Context) -> None:
             )
             changes["counts"] = added(run, tally)
             changes["resume"] = {**run.resume, "gone": gone, "not_whole": not_whole}
-        if not released and _too_many(len(gone), total):
+        if not released and too_many(len(gone), total):
             break
         if context.time_is_up:
             return
-    if not released and _too_many(len(gone), total):
+    if not released and too_many(len(gone), total):
         _guard(context, _absent(context, held).count(), total)
         return
     with context.step() as changes:
@@ -126,12 +126,6 @@ def _held(context: Context, source: Source) -> QuerySet[Voucher]:
 def _absent(context: Context, held: QuerySet[Voucher]) -> QuerySet[Voucher]:
     shown = SeenVoucher.objects.filter(run=context.run, external_id=OuterRef("external_id"))
     return held.filter(~Exists(shown))
-
-
-def _too_many(gone: int, held: int) -> bool:
-    if gone > settings.KONTOR_DELETE_MOST:
-        return True
-    return bool(gone >= settings.KONTOR_DELETE_SOME and gone * 100 > settings.KONTOR_DELETE_PERCENT * held)
 
 
 def _guard(context: Context, gone: int, held: int) -> None:

@@ -3,8 +3,12 @@
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
+
 from apps.connectors.enums import ConnectionState
 from apps.flows.models import Feed
+from apps.organisations.models import Organisation
 from apps.sync.actions import start_run
 from apps.sync.enums import LIVE, RunKind
 from apps.sync.models import Run
@@ -36,15 +40,20 @@ def _instant(day: date, hour: int, zone: ZoneInfo) -> datetime:
 def start_due(now: datetime) -> list[Run]:
     """Start the nightly run of every feed that has not had the latest night's. Late starts catch up."""
     started = []
-    feeds = Feed.objects.filter(enabled=True).exclude(connection__state=ConnectionState.BLOCKED)
-    for feed in feeds.select_related("client__organisation", "connection__connector"):
-        organisation = feed.client.organisation
+    for organisation in Organisation.objects.all():
         night, at = due_night(organisation.zone, organisation.night_hour, now)
-        if feed.created_at >= at or Run.objects.filter(feed=feed, night=night).exists():
-            continue
-        if Run.objects.filter(feed=feed, state__in=LIVE).exists():
-            continue  # the live one ends first; the night is still due at the next look
-        run = start_run(feed=feed, kind=RunKind.NIGHTLY, night=night)
-        if run.night == night:
-            started.append(run)
+        # a live run ends first; the night is still due at the next look
+        had = Run.objects.filter(Q(night=night) | Q(state__in=LIVE), feed=OuterRef("pk"))
+        due = Feed.objects.filter(
+            Q(valid_from=None) | Q(valid_from__lte=night),
+            Q(valid_to=None) | Q(valid_to__gte=night - timedelta(days=settings.KONTOR_WINDOW_DAYS)),
+            ~Exists(had),
+            client__organisation=organisation,
+            enabled=True,
+            created_at__lt=at,
+        ).exclude(connection__state=ConnectionState.BLOCKED)
+        for feed in due.order_by("pk"):
+            run = start_run(feed=feed, kind=RunKind.NIGHTLY, night=night)
+            if run.night == night:
+                started.append(run)
     return started

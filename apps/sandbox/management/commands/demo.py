@@ -39,7 +39,7 @@ class Command(BaseCommand):
         if options["provider"] and not options["fault"]:
             raise CommandError("--provider goes with --fault", returncode=2)
         say = (lambda _text: None) if options["json"] else self._say
-        told = stories(timezone.localdate())
+        told = stories(timezone.now())
         with system_scope("the demo's whole database"):
             # Looked at before it is changed: this may be a database that people work with.
             if Organisation._meta.db_table in connection.introspection.table_names():

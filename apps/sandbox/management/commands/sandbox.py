@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, port: int, folder: Path | None, **options: Any) -> None:
         folder = folder or Path(settings.LOCAL_DIR) / "sandbox"
-        told = stories(timezone.localdate())
+        told = stories(timezone.now())
         slugs = list(dict.fromkeys(company.provider for story in told for company in story.companies))
         new = not folder.exists()
         sandboxes = open_sandboxes(folder, slugs)
