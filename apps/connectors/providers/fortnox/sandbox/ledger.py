@@ -43,20 +43,8 @@ class Ledger:
 
     def closing(self, year: Obj, account: str) -> int:
         """Carried forward, with the cent that the fault adds from its month on."""
-        true = self.opening(year, account) + self.moves.get((year["id"], account), 0)
-        return true + self._cent(year["to"], account)
-
-    def change(self, account: str, month: str) -> int:
-        """The movement of one month ("YYYY-MM"), true under faults but for the cent."""
-        total = sum(
-            line["ore"]
-            for row in self.every
-            if row["date"][:7] == month
-            for line in live(row)
-            if line["account"] == account
-        )
-        cent = self.faults.get("one_cent")
-        return total + (1 if cent and cent["account"] == account and cent["from"] == month else 0)
+        moved = self.moves.get((int(year["id"]), account), 0)
+        return self.opening(year, account) + moved + self._cent(year["to"], account)
 
     def of_year(self, year: Obj) -> list[Obj]:
         return [row for row in self.vouchers if row["year"] == year["id"]]

@@ -149,8 +149,16 @@ def make_rows(books: Books, doc: Obj, today: date) -> dict[str, list[Row]]:
     stamp = f"{books.fiscal_years[0].start.isoformat()} 08:00:00" if books.fiscal_years else ""
     made: dict[str, list[Obj]] = {
         "account": [
-            {"id": a.number, "number": a.number, "name": a.name, "active": a.active, "vat": a.vat_code, "changed": stamp}
-            for a in books.accounts
+            {
+                "id": account.number,
+                "number": account.number,
+                "name": account.name,
+                "type": account.type.value,
+                "active": account.active,
+                "vat": account.vat_code,
+                "changed": stamp,
+            }
+            for account in books.accounts
         ],
         "costcenter": [],
         "project": [],
