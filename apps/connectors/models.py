@@ -160,6 +160,8 @@ class RateBucket(models.Model):
     key = models.CharField(max_length=120, primary_key=True)
     remaining = models.IntegerField(default=0)
     resets_at = models.FloatField(default=0.0)  # seconds since the epoch
+    times = models.TextField(default="", blank=True)  # of a sliding window's calls
+    holder = models.CharField(max_length=32, default="", blank=True)  # of a place among the calls at once
 
     class Meta:
         verbose_name = _("rate bucket")

@@ -5,43 +5,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from apps.connectors.sdk.failures import Refusal
+from apps.connectors.sdk.auths import ApiKey, Auth, ClientAuth, OAuth2Client, OAuth2Code, Signed
+from apps.connectors.sdk.decoding import Decode, parse_json
+from apps.connectors.sdk.failures import Refusal, Seen
+from apps.connectors.sdk.fields import Field, FieldScope, Values
 from apps.connectors.sdk.queries import Digests, Gone, Page, Query
 from apps.records.enums import Resource
 from apps.records.ledger import Identity, Record
 
 if TYPE_CHECKING:
-    from apps.connectors.sdk.session import Prepared, Session
+    from apps.connectors.sdk.session import Session
 
-Values = Mapping[str, str]
-
-
-class FieldScope(StrEnum):
-    """Who fills a field in: whoever makes the connector, per connection, or the operator of this Kontor."""
-
-    CONNECTOR = "connector"
-    CONNECTION = "connection"
-    OPERATOR = "operator"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """One field of the form. `pattern` must match the whole value; `templated` fields may hold placeholders."""
-
-    name: str
-    label: str
-    help: str = ""
-    pattern: str | None = None
-    example: str = ""
-    secret: bool = False
-    required: bool = True
-    templated: bool = False
-    scope: FieldScope = FieldScope.CONNECTOR
-
-    def fits(self, value: str) -> bool:
-        return self.pattern is None or re.fullmatch(self.pattern, value) is not None
+__all__ = [
+    "ApiKey", "Auth", "ClientAuth", "Deletes", "Endpoint", "Field", "FieldScope", "GuideStep", "HostRule", "LimitScope",
+    "OAuth2Client", "OAuth2Code", "Provider", "RateLimit", "Signed", "SpecGap", "Values",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +53,9 @@ class LimitScope(StrEnum):
 class RateLimit:
     """A limit of the vendor's. `count` per `seconds` where published, else learnt from the named headers.
 
-    `reset` is the seconds left in the vendor's period. `concurrency`: calls at once per key.
+    `reset` is the seconds left in the vendor's period. `sliding`: never more than `count` in any `seconds`, where the
+    vendor counts back from each call; else its window begins with the first call. `concurrency`: calls at once per
+    key, over all processes.
     """
 
     scope: LimitScope
@@ -82,28 +64,14 @@ class RateLimit:
     remaining_header: str | None = None
     reset_header: str | None = None
     concurrency: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiKey:
-    """A key that the customer makes in the vendor's pages. `sign` puts it on a request; `renew` mends a refused one.
-
-    `renew` is called once after a 401: it drops what was derived from the key and returns whether to try again.
-    """
-
-    fields: tuple[Field, ...]
-    sign: Callable[["Session", "Prepared"], None]
-    renew: Callable[["Session"], bool] | None = None
-    name: str = "api_key"
-
-
-Auth = ApiKey
+    sliding: bool = False
 
 
 class Deletes(StrEnum):
-    """How deletions are learnt."""
+    """How deletions are learnt: by look-up of what is missing, from the vendor's own list, by the absence alone."""
 
     BY_GET = "by_get"
+    BY_LIST = "by_list"
     BY_WHOLE_PASS = "by_whole_pass"  # noqa: S105 - a way to delete, no secret
 
 
@@ -119,12 +87,17 @@ class Getter(Protocol):
 class Endpoint:
     """What can be done with one resource. Capabilities are derived from the functions that exist.
 
-    `same_basis`: for control balances, that an interval may be asked for (from and to of a `Window`).
+    `overlap`: the reader takes a `Since`, and this much is asked for twice; its pages name a `watermark`, an ISO time
+    by the vendor's clock from before the first page. The night is then the window, and the changes since for what is
+    older. A `Since` read also tells what was deleted (`Page.gone`) where `deletes` is BY_LIST; `memory`: how long the
+    vendor remembers that. A night that comes later reads everything.
     """
 
     read: Reader | None = None
     get: Getter | None = None
     deletes: Deletes = Deletes.BY_WHOLE_PASS
+    overlap: timedelta | None = None
+    memory: timedelta | None = None
 
     @property
     def abilities(self) -> tuple[str, ...]:
@@ -154,7 +127,10 @@ class Provider:
     resources: Mapping[Resource, Endpoint]
     refusals: tuple[Refusal, ...]
     limits: tuple[RateLimit, ...] = ()
-    error_codes: Callable[[object], tuple[str, ...]] = lambda _body: ()
+    error_codes: Callable[[Any], tuple[str, ...]] = lambda _body: ()
+    decode: Decode = parse_json  # (body, headers) -> (data, whether it could be read)
+    refused: Callable[[Seen], bool] = lambda _seen: False  # a 2xx answer that is a refusal by the vendor's own flag
+    media_type: str = "application/json"  # the header Accept
     check_values: Callable[[Values], None] | None = None  # raises ConnectorError before anything is sent
     identity_fields: tuple[str, ...] = ()  # templated fields whose value says which company is meant
     resolve: Callable[["Session"], str] | None = None

@@ -11,7 +11,11 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit, urlunsplit
 
 MASK = "***"
-ALWAYS = ("header:authorization", "header:cookie", "header:set-cookie")
+ALWAYS = (
+    "header:authorization", "header:cookie", "header:set-cookie",
+    "json:access_token", "json:refresh_token", "json:id_token",
+    "query:code", "query:access_token", "query:refresh_token", "query:client_secret",
+)  # fmt: skip
 
 
 class Masker:

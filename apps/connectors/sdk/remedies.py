@@ -84,3 +84,63 @@ NOT_INSTALLED = Remedy(
     title=_("This Kontor does not have the system that the connector is for."),
     steps=(_("The operator installs its package again and restarts Kontor."),),
 )
+
+_AGAIN = _("Open the connector, press Connect again, and consent in the other system.")
+
+CLIENT_REFUSED = Remedy(
+    code="connector.client_refused",
+    who=Who.BUREAU,
+    title=_("The other system does not accept the client id and client secret."),
+    steps=(
+        _("Copy both again from the application's page in the other system, without spaces."),
+        _("A secret that was made anew there replaces the old one: enter the new one and press Activate."),
+    ),
+)
+SCOPE_REFUSED = Remedy(
+    code="connector.scope_refused",
+    who=Who.SUPPORT,
+    title=_("The application is not registered for all that Kontor asks for."),
+    steps=(_("Add the missing scopes to the application in the other system, then connect again."),),
+)
+CONSENT_MISSING = Remedy(
+    code="connector.consent_missing",
+    who=Who.CLIENT,
+    title=_("Nobody has consented yet that Kontor reads this company."),
+    steps=(_AGAIN,),
+)
+CONSENT_DENIED = Remedy(
+    code="connector.consent_denied",
+    who=Who.CLIENT,
+    title=_("The consent was refused in the other system."),
+    steps=(_AGAIN, _("Sign in there as a user who may give other programs access.")),
+)
+CONSENT_CODE = Remedy(
+    code="connector.consent_code",
+    who=Who.BUREAU,
+    title=_("The consent took too long, or its answer was used already."),
+    steps=(_AGAIN,),
+)
+CONSENT_EXPIRED = Remedy(
+    code="connector.consent_expired",
+    who=Who.CLIENT,
+    title=_("The consent has expired: it was not used for too long."),
+    steps=(_AGAIN,),
+)
+CONSENT_WITHDRAWN = Remedy(
+    code="connector.consent_withdrawn",
+    who=Who.CLIENT,
+    title=_("The consent was withdrawn in the other system."),
+    steps=(_("Ask who withdrew it, and why."), _AGAIN),
+)
+CONSENT_LOST = Remedy(
+    code="connector.consent_lost",
+    who=Who.CLIENT,
+    title=_("The consent was lost while it was renewed: the other system's answer did not arrive."),
+    steps=(_("Nothing was changed in the other system, and nobody did anything wrong."), _AGAIN),
+)
+CONSENT_ENDS = Remedy(
+    code="connector.consent_ends",
+    who=Who.CLIENT,
+    title=_("The consent ends on {day}, unless it is renewed before."),
+    steps=(_AGAIN,),
+)

@@ -9,33 +9,36 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
+from urllib.parse import urlsplit
 
-from apps.connectors.sdk import remedies
-from apps.connectors.sdk.declaration import Auth, Provider, RateLimit, Values
+from apps.connectors.sdk import oauth, remedies
+from apps.connectors.sdk.declaration import Auth, Provider, Values
+from apps.connectors.sdk.decoding import parse_json
 from apps.connectors.sdk.failures import ConnectorError, Failure, Remedy, Seen
 from apps.connectors.sdk.masking import Masker
+from apps.connectors.sdk.ports import (
+    Entry,
+    Limiter,
+    MemoryTokens,
+    NoLimiter,
+    NoVault,
+    Tokens,
+    TokenStore,
+    Vault,
+)
 from apps.connectors.sdk.transport import NetworkError, Reply, Transport
+
+__all__ = [
+    "Answer", "Body", "Exchange", "Limiter", "NoLimiter", "NoVault", "Prepared", "Recorder", "Session", "Vault", "parse_json",
+]  # fmt: skip
 
 ATTEMPTS = 4
 LONGEST_WAIT = 8.0  # seconds slept inside one call; longer waits go back to the engine as `retry_after`
 FIRST_WAIT = 0.5
 LONGEST_DETAIL = 500
-
-
-class Vault(Protocol):
-    """What the vendor issued for a credential (session tokens ...), kept encrypted between sessions."""
-
-    def get(self, name: str) -> dict[str, Any] | None: ...
-    def put(self, name: str, value: dict[str, Any] | None) -> None: ...
-
-
-class Limiter(Protocol):
-    """Limits shared by everything that uses the same key."""
-
-    def wait_for(self, limits: tuple[RateLimit, ...]) -> float: ...
-    def learn(self, limits: tuple[RateLimit, ...], headers: Mapping[str, str], status: int) -> None: ...
+LONGEST_QUEUE = 30.0  # seconds waited for a place where the vendor takes so many calls at once
+STALE_TURN = 0.25  # seconds after which a turn of a limit, not yet used, is asked for again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,46 +62,35 @@ Recorder = Callable[[Exchange], None]
 
 @dataclass(slots=True, kw_only=True)
 class Prepared:
-    """A request on its way out; `sign` of the provider's auth adds what proves who asks."""
+    """A request on its way out; `sign` of the provider's auth adds what proves who asks.
+
+    `address` is where it goes exactly as it is sent: the operator's other address applied, the query encoded.
+    """
 
     method: str
     path: str
     params: list[tuple[str, str]]
     headers: dict[str, str]
     body: bytes = b""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A payload that is sent as it is."""
+
+    content_type: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer that was not refused. `data` reads the body as JSON with decimals as Decimal."""
+    """An answer that was not refused. `data` is what the provider's `decode` made of the body (None: asked for raw)."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     data: Any = None
-
-
-class NoVault:
-    """State for the life of one process."""
-
-    def __init__(self) -> None:
-        self.held: dict[str, dict[str, Any]] = {}
-
-    def get(self, name: str) -> dict[str, Any] | None:
-        return self.held.get(name)
-
-    def put(self, name: str, value: dict[str, Any] | None) -> None:
-        if value is None:
-            self.held.pop(name, None)
-        else:
-            self.held[name] = value
-
-
-class NoLimiter:
-    def wait_for(self, limits: tuple[RateLimit, ...]) -> float:  # noqa: ARG002 - nothing is shared here
-        return 0.0
-
-    def learn(self, limits: tuple[RateLimit, ...], headers: Mapping[str, str], status: int) -> None: ...
 
 
 @dataclass(kw_only=True)
@@ -111,6 +103,8 @@ class Session:
     transport: Transport
     company_key: str | None = None
     vault: Vault = field(default_factory=NoVault)
+    tokens: TokenStore = field(default_factory=MemoryTokens)
+    held_tokens: Tokens | None = None  # the ones in use
     limiter: Limiter = field(default_factory=NoLimiter)
     record: Recorder = lambda _exchange: None
     keep_company_key: Callable[[str | None], None] = lambda _key: None
@@ -136,27 +130,24 @@ class Session:
         headers: Mapping[str, str] | None = None,
         signed: bool = True,
         accept: tuple[int, ...] = (),
+        raw: bool = False,
     ) -> Answer:
         """Ask for something without changing anything; it may be sent more than once.
 
-        `payload` is sent as JSON. Statuses in `accept` come back although they are no 2xx (304, say).
+        `path` is added to the provider's base address, or is a whole `https://` address of a declared host: a link
+        that the vendor sent, which gets credentials only where its host may have them.
+        `payload` is sent as JSON, a `Body` as it is. `raw`: a 2xx answer is a file, kept as bytes.
+        Statuses in `accept` come back although they are no 2xx (304, say).
         Raises ConnectorError with the remedy for everything else.
         """
-        request = Prepared(
-            method=method,
-            path=path,
-            params=[(name, str(value)) for name, value in (params or {}).items() if value is not None],
-            headers={"Accept": "application/json", **(headers or {})},
-            body=b"" if payload is None else json.dumps(payload).encode(),
-        )
-        if payload is not None:
-            request.headers["Content-Type"] = "application/json; charset=utf-8"
+        request = self._prepared(method, path, params, headers, payload)
+        signed = signed and self._may_sign(path)
         renewed = False
         waited, tries = 0.0, 0
         while True:
-            out = self._prepared(request, signed=signed)  # what fails here has had its own further tries
+            out = self._copied(request, signed=signed)  # what fails here has had its own further tries
             try:
-                return self._once(out, accept=accept)
+                return self._once(out, signed=signed, accept=accept, raw=raw)
             except ConnectorError as error:
                 if signed and not renewed and error.facts.get("status") == "401" and self._renew():
                     renewed = True
@@ -199,33 +190,102 @@ class Session:
     def _renew(self) -> bool:
         return self.auth.renew is not None and self.auth.renew(self)
 
-    def _prepared(self, request: Prepared, *, signed: bool) -> Prepared:
+    def tokens_in_use(self) -> Tokens:
+        """OAuth's tokens, renewed where they have ended; raises ConnectorError (RECONNECT) without a consent."""
+        return oauth.current(self)
+
+    def call(self, method: str, address: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        """One call outside the API proper (a token endpoint): recorded and guarded, not signed, judged by the caller."""
+        return self._send(Prepared(method=method, path=address, params=[], headers=dict(headers), body=body))
+
+    def _prepared(
+        self, method: str, path: str, params: Mapping[str, Any] | None, headers: Mapping[str, str] | None, payload: Any
+    ) -> Prepared:
+        if payload is not None and not isinstance(payload, Body):
+            payload = Body("application/json; charset=utf-8", json.dumps(payload).encode())
+        return Prepared(
+            method=method,
+            path=path,
+            params=[(name, str(value)) for name, value in (params or {}).items() if value is not None],
+            headers={
+                "Accept": self.provider.media_type,
+                **(headers or {}),
+                **({"Content-Type": payload.content_type} if payload is not None else {}),
+            },
+            body=b"" if payload is None else payload.content,
+        )
+
+    def _may_sign(self, path: str) -> bool:
+        host = urlsplit(self._url(path)).hostname or ""
+        return any(rule.sends_credentials for rule in self.provider.hosts if rule.matches(host))
+
+    def _url(self, path: str) -> str:
+        return path if path.startswith("https://") else self.provider.base_url(self.values) + path
+
+    def _copied(self, request: Prepared, *, signed: bool) -> Prepared:
         out = replace(request, params=list(request.params), headers=dict(request.headers))
-        if signed:
+        if signed and not self.auth.late:
             self.auth.sign(self, out)
         return out
 
-    def _once(self, out: Prepared, *, accept: tuple[int, ...]) -> Answer:
-        waited = 0.0
-        while wait := self.limiter.wait_for(self.provider.limits):  # asked again: others may have been quicker
-            waited += wait
-            if waited > LONGEST_WAIT:
-                raise ConnectorError(Failure.TRANSIENT, remedies.BUSY, retry_after=wait, sent=False)
-            self.sleep(wait)
-        reply = self._send(out)
-        self.limiter.learn(self.provider.limits, reply.headers, reply.status)
+    def _once(self, out: Prepared, *, signed: bool, accept: tuple[int, ...], raw: bool) -> Answer:
+        reply = self._in_turn(out, signed=signed)
         if reply.status in accept or reply.status == 204:
+            data = None if raw else self._decoded(reply)[0]
+            return Answer(status=reply.status, headers=reply.headers, body=reply.body, data=data)
+        fine = 200 <= reply.status < 300
+        if fine and raw:
             return Answer(status=reply.status, headers=reply.headers, body=reply.body)
-        data, readable = parse_json(reply.body)
-        if 200 <= reply.status < 300 and readable:
+        data, readable = self._decoded(reply)
+        seen = Seen(status=reply.status, headers=reply.headers, body=data, path=out.path)
+        if fine and readable and not self.provider.refused(seen):
             return Answer(status=reply.status, headers=reply.headers, body=reply.body, data=data)
         excerpt = self.masker.body(reply.body).decode("utf-8", "replace")  # masked whole: half a secret is not found
-        raise self._refused(
-            Seen(status=reply.status, headers=reply.headers, body=data, path=out.path), excerpt, readable=readable
-        )
+        raise self._refused(seen, excerpt, readable=readable)
+
+    def _decoded(self, reply: Reply) -> tuple[Any, bool]:
+        return self.provider.decode(reply.body, reply.headers) if reply.body else (None, False)
+
+    def _in_turn(self, out: Prepared, *, signed: bool) -> Reply:
+        """Send when the limits allow it, signed last where the way to sign in needs that."""
+        entry = self._entered()
+        try:
+            self._await_turn()
+            out.address = self.transport.address(self._url(out.path), out.params)[0]
+            if signed and self.auth.late:
+                self.auth.sign(self, out)
+            reply = self._send(out)
+        finally:
+            self.limiter.leave(entry)
+        self.limiter.learn(self.provider.limits, reply.headers, reply.status)
+        return reply
+
+    def _await_turn(self) -> None:
+        waited = 0.0
+        while True:
+            asked = time.monotonic()
+            wait = self.limiter.wait_for(self.provider.limits)
+            if not wait and time.monotonic() - asked < STALE_TURN:
+                return
+            waited += wait  # asked again: others may have been quicker
+            if waited > LONGEST_WAIT:
+                raise ConnectorError(Failure.TRANSIENT, remedies.BUSY, retry_after=wait, sent=False)
+            if wait:
+                self.sleep(wait)
+
+    def _entered(self) -> Entry:
+        """A place among the calls that the vendor takes at once."""
+        waited, wait = 0.0, 0.05
+        lease = self.provider.timeout.total_seconds() + 2 * LONGEST_WAIT
+        while (entry := self.limiter.enter(self.provider.limits, lease)) is None:
+            if waited > LONGEST_QUEUE:
+                raise ConnectorError(Failure.TRANSIENT, remedies.BUSY, retry_after=5.0, sent=False)
+            self.sleep(wait)
+            waited, wait = waited + wait, min(1.0, wait * 1.5)
+        return entry
 
     def _send(self, out: Prepared) -> Reply:
-        url = self.provider.base_url(self.values) + out.path
+        url = self._url(out.path)
         self.requests += 1
         started = time.monotonic()
         at = datetime.now(UTC)
@@ -276,14 +336,6 @@ class Session:
             resets = [_seconds(seen.headers.get(limit.reset_header or "")) for limit in self.provider.limits]
             retry_after = max((wait for wait in resets if wait is not None), default=None)
         return ConnectorError(failure, remedy, None, detail, retry_after, facts=facts)
-
-
-def parse_json(body: bytes) -> tuple[Any, bool]:
-    """The body as JSON (decimals as Decimal), and whether it was JSON at all."""
-    try:
-        return json.loads(body, parse_float=Decimal), True
-    except ValueError:
-        return body[:2000].decode("utf-8", "replace"), False
 
 
 def _general(status: int, *, readable: bool) -> tuple[Failure, Remedy]:

@@ -51,13 +51,15 @@ class Transport:
 
     def full_url(self, url: str, params: list[tuple[str, str]]) -> str:
         # `*`, `(`, `)`, `,`, `>` and `:` stay literal, as vendors document them
-        return url + ("?" + urlencode(params, safe="*(),:>") if params else "")
+        if not params:
+            return url
+        return f"{url}{'&' if '?' in url else '?'}{urlencode(params, safe='*(),:>')}"
 
     def send(
         self, method: str, url: str, params: list[tuple[str, str]], headers: Mapping[str, str], body: bytes
     ) -> Reply:
         """One call, one answer; raises NetworkError. A redirect is answered as it is, never followed."""
-        address, extra = self._aim(self.full_url(url, params))
+        address, extra = self.address(url, params)
         try:
             check_address(address, allow_private=self.allow_private)
         except AddressRefusedError as error:
@@ -79,6 +81,14 @@ class Transport:
             raise NetworkError(_reason(error), sent=False) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise NetworkError(_reason(error)) from error
+
+    def address(self, url: str, params: list[tuple[str, str]]) -> tuple[str, dict[str, str]]:
+        """The address exactly as it is sent, and the headers that say where it was meant to go."""
+        aimed, extra = self._aim(self.full_url(url, params))
+        try:
+            return urllib3.util.parse_url(aimed).url, extra
+        except urllib3.exceptions.LocationParseError as error:
+            raise NetworkError(f"not an address: {aimed[:200]}", passing=False, sent=False) from error
 
     def _aim(self, url: str) -> tuple[str, dict[str, str]]:
         parts = urlsplit(url)
