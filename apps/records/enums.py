@@ -15,6 +15,15 @@ class Resource(StrEnum):
     OPENING_BALANCES = "opening_balances"
     CONTROL_BALANCES = "control_balances"
     FIGURES = "figures"
+    CUSTOMERS = "customers"
+    SUPPLIERS = "suppliers"
+    PRODUCTS = "products"
+
+
+class PartyRole(StrEnum):
+    CUSTOMER = "customer"
+    SUPPLIER = "supplier"
+    BOTH = "both"
 
 
 class Proof(StrEnum):
