@@ -91,6 +91,59 @@ class Connection(TenantModel):
         return f"{name} ({number})" if number else name
 
 
+class OAuthGrant(TenantModel):
+    """What OAuth issued for one connection, and who renews it now: nobody else may, until `lease_until`.
+
+    `in_flight` is written before a renewal is sent: found with a refused token, an answer was lost, not a consent
+    withdrawn. `version` counts the pairs kept. The ends stand in clear, so that warnings need no decryption.
+    """
+
+    TENANT_PATH = "connection__client__organisation"
+
+    connection = models.OneToOneField(Connection, on_delete=models.CASCADE, related_name="grant", primary_key=True)
+    tokens = SafeEncryptedText(default="{}")
+    expires_at = models.DateTimeField(_("access ends"), null=True)
+    refresh_expires_at = models.DateTimeField(_("consent ends"), null=True)
+    version = models.PositiveIntegerField(default=0)
+    in_flight = models.BooleanField(default=False)
+    lease = models.CharField(max_length=32, default="", blank=True)
+    lease_until = models.FloatField(default=0.0)  # seconds since the epoch
+    consented_at = models.DateTimeField(_("consented"), null=True)
+    consented_by = models.CharField(_("consented by"), max_length=254, blank=True)
+
+    class Meta:
+        verbose_name = _("consent")
+        verbose_name_plural = _("consents")
+
+    def __str__(self) -> str:
+        return f"consent of connection {self.connection_id}"
+
+
+class ConsentState(TenantModel):
+    """A consent that was begun: what its answer must fit. Good once, for ten minutes; `digest` is of the state's text."""
+
+    TENANT_PATH = "client__organisation"
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    browser = models.CharField(max_length=64)  # digest of the browser session's key
+    user_id = models.BigIntegerField()
+    client = models.ForeignKey(Client, on_delete=models.CASCADE)
+    connector = models.ForeignKey(Connector, on_delete=models.CASCADE, null=True)
+    provider = models.CharField(max_length=40)
+    auth = models.CharField(max_length=20)
+    redirect_uri = models.CharField(max_length=300)
+    entered = SafeEncryptedText(default="{}")  # fields, secrets and PKCE's verifier
+    made_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("begun consent")
+        verbose_name_plural = _("begun consents")
+
+    def __str__(self) -> str:
+        return f"{self.provider} · {self.client}"
+
+
 class ExchangePayload(TenantModel):
     """A body, masked and compressed; identical ones of a bureau are kept once."""
 

@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 from apps.clients.models import Client
 from apps.connectors import environment, registry
 from apps.connectors.exchanges import ExchangeRecorder
+from apps.connectors.grants import GrantTokens
 from apps.connectors.limits import limiter
 from apps.connectors.models import Connection, Connector, ConnectorSecret
 from apps.connectors.sdk import remedies
@@ -47,6 +48,7 @@ def open_session(connection: Connection, *, run_id: int | None = None) -> Sessio
 
     session.company_key = connection.company_key or None
     session.keep_company_key = keep
+    session.tokens = GrantTokens(connection.pk)
     return session
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from apps.connectors import environment, registry
+from apps.connectors.grants import FileTokens, from_text, moment
 from apps.connectors.limits import MemoryBuckets, limiter
-from apps.connectors.sdk.declaration import Auth, Endpoint, FieldScope, Provider
+from apps.connectors.sdk.declaration import Auth, Endpoint, FieldScope, OAuth2Code, Provider
 from apps.connectors.sdk.failures import ConnectorError
+from apps.connectors.sdk.ports import MemoryTokens, TokenStore
 from apps.connectors.sdk.queries import Full, Gone, Page, Query, Since, Window
 from apps.connectors.sdk.session import Session
 from apps.connectors.values import ready_values
@@ -117,11 +119,15 @@ def values_of(path: str) -> dict[str, str]:
     for name, value in found.items():
         if isinstance(value, bool | dict | list):
             raise WrongUseError(f"{path}: {name} is not a text")
+    try:
+        moment(found.get("expires_at"))
+    except ValueError as error:
+        raise WrongUseError(f"{path}: expires_at is no time: {error}") from error
     return {name: str(value) for name, value in found.items() if value is not None}
 
 
-def session_for(provider: Provider, given: Mapping[str, str]) -> Session:
-    """A session that keeps nothing. Raises WrongUseError for fields there are not, ConnectorError for bad values."""
+def session_for(provider: Provider, given: Mapping[str, str], *, path: str | None = None) -> Session:
+    """A session that keeps nothing but rotated tokens, in their file. Raises WrongUseError for fields there are not, ConnectorError for bad values."""
     try:
         auth = provider.auth_named(given.get("auth"))
     except ValueError as error:
@@ -137,7 +143,17 @@ def session_for(provider: Provider, given: Mapping[str, str]) -> Session:
         values=values,
         transport=environment.transport(provider),
         limiter=limiter(provider, auth, values, override=override, buckets=MemoryBuckets()),
+        tokens=_tokens(auth, given, path),
     )
+
+
+def _tokens(auth: Auth, given: Mapping[str, str], path: str | None) -> TokenStore:
+    if path is not None:
+        return FileTokens(Path(path), rotates=isinstance(auth, OAuth2Code))
+    try:
+        return MemoryTokens(from_text(json.dumps({name: given.get(name) for name in TOKENS})))
+    except ValueError as error:
+        raise WrongUseError(f"expires_at: {error}") from error
 
 
 def query_of(start: str | None, end: str | None, since: str | None) -> Query:

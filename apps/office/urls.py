@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.urls import URLPattern, path
 
-from apps.office.views import balances, clients, connections, connectors, problems
+from apps.office.views import balances, clients, connections, connectors, consents, problems
 
 app_name = "office"
 
@@ -30,6 +30,8 @@ urlpatterns = [
     _page("connectors/new/<int:pk>/<slug:slug>/", connectors.bureau_form, "connector_form"),
     _page("connectors/<int:pk>/", connectors.change, "connector"),
     _page("connections/<int:pk>/", connections.connection, "connection"),
+    _page("connections/<int:pk>/consent/", consents.begin, "connection_consent"),
+    _page("consent/", consents.answered, "consent"),
     _page("connections/<int:pk>/activate/", connections.activate, "connection_activate"),
     _page("connections/<int:pk>/confirm/", connections.confirm, "connection_confirm"),
     _page("connections/<int:pk>/release/", connections.release, "connection_release"),

@@ -22,11 +22,13 @@ from apps.connectors.actions.connections import (
 )
 from apps.connectors.enums import ConnectionState
 from apps.connectors.exchanges import ExchangeRecorder
+from apps.connectors.grants import keep_grant
 from apps.connectors.guard import check_company
 from apps.connectors.models import Connection, Connector, ConnectorSecret
-from apps.connectors.sdk.declaration import Auth, FieldScope
+from apps.connectors.sdk.declaration import Auth, FieldScope, OAuth2Code
 from apps.connectors.sdk.failures import ConnectorError, Failure
-from apps.connectors.sdk.session import NoVault, Session
+from apps.connectors.sdk.ports import MemoryTokens, NoVault, Tokens
+from apps.connectors.sdk.session import Session
 from apps.connectors.sessions import answered, candidate_session, declared, open_session, secrets_of
 from apps.connectors.troubles import trouble_of
 from apps.connectors.values import templated_with_placeholder
@@ -63,6 +65,15 @@ class Confirmation:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consented:
+    """What a consent brought: tokens that nobody keeps yet, with the fields they belong to."""
+
+    tokens: Tokens
+    given: Mapping[str, str]
+    recorder: ExchangeRecorder
+
+
 @dataclass(slots=True, kw_only=True)
 class _Tried:
     """Values that were tried, and what the vendor said to them."""
@@ -78,6 +89,7 @@ class _Tried:
     company_key: str = ""
     issued: dict[str, Any] = field(default_factory=dict)
     companies: int | None = None
+    consented: bool = False  # with tokens that are not those in use
 
 
 def activate(
@@ -102,6 +114,35 @@ def activate(
     tried = _try(client.organisation_id, provider, auth, values, secrets, connector=connector, client=client)
     with transaction.atomic():
         return _settle(tried, client, connector, actor, confirmation)
+
+
+def activate_consented(
+    *,
+    client: Client,
+    provider: str,
+    auth: str,
+    consent: Consented,
+    actor: Any,
+    connector: Connector | None,
+) -> Activation:
+    """Compare the company behind new tokens; only then they are kept, with the fields they came with.
+
+    A consent that opens another company leaves a working connection as it is.
+    """
+    if connector is None:
+        connector = Connector.objects.filter(client=client, provider=provider, verified_at=None).first()
+    _found, way = declared(provider, auth)
+    values, secrets = _sorted_out(way, consent.given, {})
+    tried = _Tried(
+        organisation_id=client.organisation_id, provider=provider, auth=auth, values=values, secrets=secrets,
+        recorder=consent.recorder, consented=True,
+    )  # fmt: skip
+    _ask(tried, client=client, tokens=MemoryTokens(consent.tokens))
+    with transaction.atomic():
+        outcome = _settle(tried, client, connector, actor, None)
+        if outcome.ok and outcome.connection is not None:
+            keep_grant(outcome.connection, consent.tokens, actor)
+    return outcome
 
 
 def activate_connection(*, connection: Connection, actor: Any, run_id: int | None = None) -> Activation:
@@ -196,11 +237,19 @@ def _try(
         },
         recorder=ExchangeRecorder(organisation_id=organisation_id),
     )
+    _ask(tried, client=client)
+    return tried
+
+
+def _ask(tried: _Tried, *, client: Client | None, tokens: MemoryTokens | None = None) -> None:
+    """Ask the vendor who it is. An application that waits for consents has nobody to ask about yet."""
     session: Session | None = None
     try:
-        found, way = declared(provider, auth)
+        found, way = declared(tried.provider, tried.auth)
         tried.auth = way.name
         tried.values, tried.secrets = _sorted_out(way, tried.values, tried.secrets)
+        if client is None and isinstance(way, OAuth2Code):
+            return
         shared = templated_with_placeholder(way, tried.values) if client is None else ()
         vault = NoVault()
         session = candidate_session(
@@ -212,17 +261,17 @@ def _try(
             vault=vault,
             without=[name for name in shared if name in found.identity_fields],
         )
-        _ask(tried, session, several=bool(shared))
+        session.tokens = tokens or session.tokens
+        _asked(tried, session, several=bool(shared))
         tried.company_key, tried.issued = session.company_key or "", vault.held
     except ConnectorError as error:
         tried.error = error
     finally:
         if session is not None:
             session.transport.close()
-    return tried
 
 
-def _ask(tried: _Tried, session: Session, *, several: bool) -> None:
+def _asked(tried: _Tried, session: Session, *, several: bool) -> None:
     discover = session.provider.discover
     if several and discover is not None:
         tried.companies = answered(session, lambda: len(list(discover(session))))
@@ -259,7 +308,8 @@ def _settle(
     assert tried.identity is not None  # noqa: S101 - verified for a client, so there is one
     candidate = before or Connection(client=client)
     candidate, trouble = _judged(tried.identity, candidate, confirmation, actor)
-    if trouble is not None and works and connector is not None and _differs(tried, connector):
+    active = tried.consented and before is not None and before.state == ConnectionState.ACTIVE
+    if trouble is not None and works and connector is not None and (active or _differs(tried, connector)):
         return Activation(connector=connector, connection=before, identity=tried.identity, trouble=trouble)
     kept = _keep(tried, connector, client, actor, worked=trouble is None)
     connection = _connection(kept, client, tried)

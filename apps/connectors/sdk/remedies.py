@@ -144,3 +144,12 @@ CONSENT_ENDS = Remedy(
     title=_("The consent ends on {day}, unless it is renewed before."),
     steps=(_AGAIN,),
 )
+CONSENT_STATE = Remedy(
+    code="connector.consent_state",
+    who=Who.BUREAU,
+    title=_("This answer of the other system belongs to no consent that you have begun here."),
+    steps=(
+        _("Nothing was stored. It may be older than ten minutes, used already, or begun in another browser."),
+        _AGAIN,
+    ),
+)

@@ -40,6 +40,7 @@ def connection(request: HttpRequest, pk: int) -> HttpResponse:
         system=label_of(row.connector.provider),
         badge=connection_badge(row),
         shared=row.connector.client_id is None,
+        consents=row.connector.auth == "oauth_code",
         becomes=_becomes(row),
         feed=Feed.objects.filter(connection=row).first(),
         cards=[problem_card(problem, user) for problem in problems],

@@ -19,10 +19,13 @@ from apps.connectors.actions import Activation, activate, activate_shared
 from apps.connectors.forms import ConnectorForm, DeclaredField, connector_form
 from apps.connectors.models import Connection, Connector
 from apps.connectors.registry import all_providers
-from apps.connectors.sdk.declaration import Provider
+from apps.connectors.sdk.declaration import OAuth2Code, Provider
+from apps.connectors.sdk.failures import ConnectorError
+from apps.connectors.troubles import trouble_of
 from apps.notifications.actions import Trouble
 from apps.notifications.models import Problem
 from apps.office.views.connections import attach_feed, tell
+from apps.office.views.consents import begin_from_form
 from apps.office.views.page import allowed, found, page
 from apps.organisations.models import Organisation
 
@@ -123,10 +126,17 @@ def _provider(slug: str) -> Provider:
 
 
 def _form(request: HttpRequest, target: Target) -> HttpResponse:
-    auth = target.connector.auth if target.connector else None
+    auth = target.connector.auth if target.connector else request.GET.get("auth")
+    if auth not in (None, *(way.name for way in target.provider.auth)):
+        raise Http404
     form = connector_form(target.provider, auth, connector=target.connector)(request.POST or None)
     trouble: Trouble | None = None
     if request.method == "POST" and form.is_valid():
+        if target.client is not None and isinstance(form.auth, OAuth2Code):
+            try:
+                return begin_from_form(request, form, target.client, target.connector)
+            except ConnectorError as error:
+                return _show(request, target, form, trouble_of(error))
         outcome = target.send(form, request.user)
         if outcome.ok:
             return _done(request, target, outcome)
@@ -171,6 +181,8 @@ def _show(request: HttpRequest, target: Target, form: ConnectorForm, trouble: Tr
         told=told,
         example=example,
         placeholders=json.dumps(filled),
+        ways=[way.name for way in target.provider.auth] if target.connector is None else [],
+        consents=target.client is not None and isinstance(form.auth, OAuth2Code),
         guide=[{"text": _(step.text), "link": step.link} for step in target.provider.guide],
         users=_users(target) if target.client is None and target.connector else None,
     )

@@ -71,7 +71,7 @@ class Command(BaseCommand):
         given = standalone.values_of(options["values"])
         session: Session | None = None
         try:
-            session = standalone.session_for(provider, given)
+            session = standalone.session_for(provider, given, path=options["values"])
             summary = task(session)
         except ConnectorError as error:
             self._failed(error)
