@@ -98,7 +98,7 @@ def load_story(path: Path, today: date, vouchers: int | None = None) -> Story:
     companies = tuple(
         CompanyStory(
             provider=client.connector.provider,
-            books=make_books(_spec(row, vouchers), today),
+            books=make_books(_spec(row, vouchers, data["organisation"]["country"]), today),
             access=row.get("access") or data["connectors"][client.connector.key]["access"],
         )
         for row, client in zip(rows, clients, strict=True)
@@ -133,7 +133,7 @@ def _client(row: Mapping[str, Any], country: str, shared: Mapping[str, Connector
     )
 
 
-def _spec(row: Mapping[str, Any], vouchers: int | None) -> BooksSpec:
+def _spec(row: Mapping[str, Any], vouchers: int | None, country: str) -> BooksSpec:
     """The company at the vendor: the client itself, but for what its `company` table says otherwise."""
     at_vendor = row.get("company", {})
     month, day = (int(part) for part in row.get("year_start", "01-01").split("-"))
@@ -148,6 +148,7 @@ def _spec(row: Mapping[str, Any], vouchers: int | None) -> BooksSpec:
         year_start=(month, day),
         year_end_late=row.get("year_end_late", False),
         lock=row.get("lock", True),
+        country=row.get("country", country),
     )
 
 

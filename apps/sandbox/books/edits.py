@@ -9,6 +9,7 @@ from decimal import Decimal
 from apps.connectors.sdk.sandbox import Books, Edit
 from apps.records.enums import Counts, TaxRole, VoucherKind
 from apps.records.ledger import Posting, Voucher
+from apps.sandbox.books.plans import PLANS
 from apps.sandbox.books.spec import WINDOW, add_months, month_end
 
 KINDS = ("changed", "deleted", "moved", "backdated")
@@ -36,6 +37,7 @@ class Editor:
 
     def __init__(self, books: Books, today: date) -> None:
         self.books = books
+        self.payable = PLANS[books.country].at.payable
         self.today = today
         self.used: set[str] = set()
         self.made = 0
@@ -81,7 +83,7 @@ class Editor:
     def _free(self, voucher: Voucher) -> bool:
         ordinary = voucher.kind is VoucherKind.ORDINARY and voucher.counts is Counts.POSTED
         lone = not voucher.reversed_by and voucher.external_id not in self.used
-        invoice = any(p.account == "2400" and p.amount < 0 and not p.currency for p in voucher.postings)
+        invoice = any(p.account == self.payable and p.amount < 0 and not p.currency for p in voucher.postings)
         return ordinary and lone and invoice and self._open(voucher.date)
 
     def _open(self, day: date) -> bool:
@@ -131,7 +133,7 @@ class Editor:
         cost = Posting(
             row=1, date=day, account=wish.account, amount=wish.amount, text=wish.text, dimensions={"department": "1"}
         )
-        owed = Posting(row=2, date=day, account="2400", amount=-wish.amount, text=wish.text, party=party)
+        owed = Posting(row=2, date=day, account=self.payable, amount=-wish.amount, text=wish.text, party=party)
         return Voucher(
             external_id=self._key(),
             date=day,

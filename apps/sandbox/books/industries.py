@@ -1,4 +1,4 @@
-"""How the industries of the stories earn and spend. Amounts in whole kroner a year at size 100."""
+"""How the industries of the stories earn and spend. Amounts in whole units of currency a year at size 100; these are Norwegian."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,38 +1,25 @@
-"""The day book that the generator writes in: whole øre, one voucher at a time, each sums to zero."""
+"""The day book that the generator writes in: whole cents, one voucher at a time, each sums to zero."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
 from apps.records.enums import Counts, TaxRole, VoucherKind
 from apps.records.ledger import FiscalYear, Posting, Voucher
-
-# VAT code -> rate in percent, and the VAT accounts with their sign against the base
-# (SAF-T standard codes of Skatteetaten; rates in force since 1 Jan 2018).
-VAT: Mapping[str, tuple[int, tuple[tuple[str, int], ...]]] = {
-    "1": (25, (("2710", 1),)),
-    "11": (15, (("2711", 1),)),
-    "13": (12, (("2712", 1),)),
-    "3": (25, (("2700", 1),)),
-    "31": (15, (("2701", 1),)),
-    "33": (12, (("2702", 1),)),
-    "86": (25, (("2714", 1), ("2704", -1))),  # services from abroad: owed and deducted
-    "5": (0, ()),
-    "6": (0, ()),
-}
-VAT_ACCOUNTS = ("2700", "2701", "2702", "2704", "2710", "2711", "2712", "2714")
+from apps.sandbox.books.plan import Plan, percents
 
 
 @dataclass(slots=True, kw_only=True)
 class Line:
-    """One line to be posted; `cents` in øre, debit positive."""
+    """One line to be posted; `cents` in hundredths, debit positive; `vat_rate` in hundredths of a percent."""
 
     account: str
     cents: int
     text: str = ""
     vat_code: str | None = None
+    vat_rate: int = 0
     tax_role: TaxRole = TaxRole.NONE
     base: int | None = None
     party: str | None = None
@@ -69,14 +56,14 @@ class Journal:
     def book(self, entry: Entry) -> Entry | None:
         """The entry when it was taken, else None. Raises ValueError when it does not sum to zero."""
         if total := sum(line.cents for line in entry.lines):
-            raise ValueError(f"{entry.day} {entry.text}: the lines sum to {total} øre")
+            raise ValueError(f"{entry.day} {entry.text}: the lines sum to {total} cents")
         if entry.booked > self.today or not self.years[0].start <= entry.day <= self.years[1].end:
             return None
         self.entries.append(entry)
         return entry
 
     def sums(self, start: date, end: date) -> dict[str, int]:
-        """Posted øre per account between two days, both inclusive."""
+        """Posted cents per account between two days, both inclusive."""
         totals: dict[str, int] = defaultdict(int)
         for entry in self.entries:
             if start <= entry.day <= end and entry.counts is Counts.POSTED:
@@ -104,16 +91,24 @@ class Journal:
         return self.years[day > self.years[0].end].start
 
 
-def with_vat(line: Line, code: str | None) -> list[Line]:
-    """The line as the base of a VAT code, and the VAT lines that the system makes after it."""
+def with_vat(line: Line, code: str | None, plan: Plan, day: date) -> list[Line]:
+    """The line as the base of a VAT code on a day, and the VAT lines that the system makes after it."""
     if code is None:
         return [line]
-    rate, accounts = VAT[code]
-    made = [replace(line, vat_code=code, tax_role=TaxRole.BASE)]
-    for account, sign in accounts:
-        tax = percent(line.cents, rate) * sign
+    rate = plan.vat[code].rate(day)
+    made = [replace(line, vat_code=code, vat_rate=rate, tax_role=TaxRole.BASE)]
+    for account, sign in plan.vat[code].accounts:
+        tax = percent(line.cents, rate, of=10_000) * sign
         made.append(
-            Line(account=account, cents=tax, text=line.text, vat_code=code, tax_role=TaxRole.TAX, base=line.cents)
+            Line(
+                account=account,
+                cents=tax,
+                text=line.text,
+                vat_code=code,
+                vat_rate=rate,
+                tax_role=TaxRole.TAX,
+                base=line.cents,
+            )
         )
     return made
 
@@ -125,12 +120,12 @@ def percent(cents: int, rate: int, *, of: int = 100) -> int:
 
 
 def total(lines: Iterable[Line]) -> int:
-    """The sum of the lines in øre."""
+    """The sum of the lines in cents."""
     return sum(line.cents for line in lines)
 
 
 def money(cents: int) -> Decimal:
-    """Øre as kroner with two places."""
+    """Cents as an amount with two places."""
     return Decimal(cents).scaleb(-2)
 
 
@@ -159,7 +154,7 @@ def _posting(row: int, line: Line, entry: Entry) -> Posting:
         foreign_amount=None if line.foreign is None else money(line.foreign),
         exchange_rate=line.rate,
         vat_code=line.vat_code,
-        vat_rate=Decimal(VAT[line.vat_code][0]) if line.vat_code else None,
+        vat_rate=percents(line.vat_rate) if line.vat_code else None,
         tax_role=line.tax_role,
         tax_base_amount=None if line.base is None else money(line.base),
         dimensions=dict(line.dimensions),

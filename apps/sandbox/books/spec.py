@@ -25,21 +25,20 @@ class BooksSpec:
     year_end_late: bool = False  # the previous year is never closed
     lock: bool = True  # the books are locked when the year is closed
     country: str = "NO"
-    currency: str = "NOK"
 
 
-def fiscal_years(today: date, year_start: tuple[int, int]) -> tuple[FiscalYear, FiscalYear]:
+def fiscal_years(today: date, year_start: tuple[int, int], currency: str) -> tuple[FiscalYear, FiscalYear]:
     """The previous and the current fiscal year; `closed` is left unsaid."""
     start = date(today.year, *year_start)
     if start > today:
         start = date(today.year - 1, *year_start)
     before = date(start.year - 1, *year_start)
     after = date(start.year + 1, *year_start)
-    return _year(before, start), _year(start, after)
+    return _year(before, start, currency), _year(start, after, currency)
 
 
-def _year(start: date, after: date) -> FiscalYear:
-    return FiscalYear(external_id=f"{start:%Y%m%d}", start=start, end=after - timedelta(days=1), currency="NOK")
+def _year(start: date, after: date, currency: str) -> FiscalYear:
+    return FiscalYear(external_id=f"{start:%Y%m%d}", start=start, end=after - timedelta(days=1), currency=currency)
 
 
 def year_end_done(spec: BooksSpec, years: tuple[FiscalYear, FiscalYear], today: date) -> bool:

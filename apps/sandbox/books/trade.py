@@ -7,15 +7,15 @@ from random import Random
 from apps.records.enums import VoucherKind
 from apps.sandbox.books.industries import Flow, Industry
 from apps.sandbox.books.journal import Entry, Journal, Line, percent, total, with_vat
+from apps.sandbox.books.plan import Plan
 from apps.sandbox.books.spec import BooksSpec, add_months, month_end
-
-RATES = {"EUR": (1130, 1190), "USD": (1010, 1090)}  # øre for one unit
 
 
 class Trade:
-    """One company's trade, month by month. `open_purchases`: entries not yet paid, with their due day and øre."""
+    """One company's trade, month by month. `open_purchases`: entries not yet paid, with their due day and cents."""
 
-    def __init__(self, spec: BooksSpec, industry: Industry, journal: Journal, rng: Random) -> None:
+    def __init__(self, spec: BooksSpec, plan: Plan, industry: Industry, journal: Journal, rng: Random) -> None:
+        self.plan = plan
         self.spec = spec
         self.industry = industry
         self.journal = journal
@@ -62,7 +62,7 @@ class Trade:
         return [month * weight // sum(weights) for weight in weights]
 
     def _share(self, yearly: int) -> int:
-        """About a twelfth of a yearly amount in kroner, at the company's size, in øre."""
+        """About a twelfth of a yearly amount in whole units, at the company's size, in cents."""
         return yearly * self.spec.size * self.rng.randint(820, 1180) // 12_000 + self.rng.randint(0, 99)
 
     def _day(self, first: date) -> date:
@@ -74,21 +74,20 @@ class Trade:
             found["project"] = str(100 + self.rng.randint(1, len(self.industry.projects)))
         return found
 
-    def _lines(self, flow: Flow, cents: int, *, sign: int, text: str) -> list[Line]:
-        line = Line(account=flow.account, cents=sign * cents, text=text, dimensions=self._dimensions(project=sign < 0))
-        return with_vat(line, flow.code)
+    def _lines(self, day: date, flow: Flow, cents: int, *, sign: int) -> list[Line]:
+        dimensions = self._dimensions(project=sign < 0)
+        line = Line(account=flow.account, cents=sign * cents, text=flow.text, dimensions=dimensions)
+        return with_vat(line, flow.code, self.plan, day)
 
     def _sale(self, day: date, cents: int) -> None:
-        flows = self.industry.sales
+        flows, at, say = self.industry.sales, self.plan.at, self.plan.say
         yearly = sum(flow.amount for flow in flows)
-        lines = [
-            row for flow in flows for row in self._lines(flow, cents * flow.amount // yearly, sign=-1, text=flow.text)
-        ]
+        lines = [row for flow in flows for row in self._lines(day, flow, cents * flow.amount // yearly, sign=-1)]
         if not self.industry.invoiced:
             card = percent(-total(lines), self.rng.randint(88, 99))
             paid = [
-                Line(account="1920", cents=card, text="Kortoppgjør"),
-                Line(account="1900", cents=-total(lines) - card, text="Kontant"),
+                Line(account=at.bank, cents=card, text=say("card")),
+                Line(account=at.cash, cents=-total(lines) - card, text=say("cash")),
             ]
             if self.journal.book(Entry(day=day, booked=day, text=f"{flows[0].text} {day:%d.%m}", lines=paid + lines)):
                 self.cash += paid[1].cents
@@ -96,20 +95,24 @@ class Trade:
         self.invoice_no += 1
         customer = self.rng.choice(self.industry.customers)
         due = day + timedelta(days=self.rng.choice((10, 14, 14, 30)))
-        owed = Line(account="1500", cents=-total(lines), party=customer, due=due)
-        text = f"Faktura {self.invoice_no} {customer}"
+        owed = Line(account=at.receivable, cents=-total(lines), party=customer, due=due)
+        text = say("invoice", number=self.invoice_no, customer=customer)
         if self.journal.book(Entry(day=day, booked=day, text=text, lines=[owed, *lines])):
             self._receive(due + timedelta(days=self.rng.randint(-4, 9)), owed, text)
 
     def _receive(self, day: date, owed: Line, text: str) -> None:
-        lines = [Line(account="1920", cents=owed.cents), Line(account="1500", cents=-owed.cents, party=owed.party)]
-        self.journal.book(Entry(day=day, booked=day, text=f"Innbetaling, {text[0].lower()}{text[1:]}", lines=lines))
+        lines = [
+            Line(account=self.plan.at.bank, cents=owed.cents),
+            Line(account=owed.account, cents=-owed.cents, party=owed.party),
+        ]
+        told = self.plan.say("received", text=text[0].lower() + text[1:])
+        self.journal.book(Entry(day=day, booked=day, text=told, lines=lines))
 
     def _purchase(self, day: date, flow: Flow, cents: int, *, future: bool = False) -> Entry | None:
         code = flow.code if self.industry.vat else None
-        lines = self._lines(Flow(flow.account, code, 0, flow.text), cents, sign=1, text=flow.text)
+        lines = self._lines(day, Flow(flow.account, code, 0, flow.text), cents, sign=1)
         due = day + timedelta(days=self.rng.choice((14, 20, 30)))
-        lines.append(Line(account="2400", cents=-total(lines), party=flow.party, due=due))
+        lines.append(Line(account=self.plan.at.payable, cents=-total(lines), party=flow.party, due=due))
         booked = self.journal.today if future else day + timedelta(days=self.rng.randint(0, 5))
         entry = self.journal.book(Entry(day=day, booked=booked, text=f"{flow.party}: {flow.text.lower()}", lines=lines))
         if entry and not future:
@@ -117,42 +120,46 @@ class Trade:
         return entry
 
     def _pay_suppliers(self, first: date) -> None:
-        """One payment run for all that falls due by the 20th: many lines on 2400, one on the bank."""
+        """One payment run for all that falls due by the 20th: many lines on payables, one on the bank."""
         day = first.replace(day=self.rng.choice((10, 14, 15)))
         payable = [item for item in self.open_purchases if item[0] <= first.replace(day=20)]
         if not payable or day > self.journal.today:
             return
-        lines = [Line(account="2400", cents=cents, party=party) for _, cents, party in payable]
+        at, say = self.plan.at, self.plan.say
+        lines = [Line(account=at.payable, cents=cents, party=party) for _, cents, party in payable]
         fee = 200 * len(payable)
-        lines.append(Line(account="7770", cents=fee, text="Transaksjonsgebyr", dimensions={"department": "1"}))
-        lines.append(Line(account="1920", cents=-total(lines)))
-        if self.journal.book(Entry(day=day, booked=day, text=f"Remittering {day:%d.%m}", lines=lines)):
+        lines.append(Line(account=at.fee, cents=fee, text=say("payment_fee"), dimensions={"department": "1"}))
+        lines.append(Line(account=at.bank, cents=-total(lines)))
+        if self.journal.book(Entry(day=day, booked=day, text=say("payment_run", day=day), lines=lines)):
             self.open_purchases = [item for item in self.open_purchases if item not in payable]
 
     def _deposit_cash(self, first: date) -> None:
         """Last month's takings to the bank, in whole hundreds."""
         day, cents = first + timedelta(days=1), self.cash // 10_000 * 10_000
-        lines = [Line(account="1920", cents=cents), Line(account="1900", cents=-cents)]
-        if cents and self.journal.book(Entry(day=day, booked=day, text="Kontantinnskudd", lines=lines)):
+        at, text = self.plan.at, self.plan.say("cash_deposit")
+        lines = [Line(account=at.bank, cents=cents), Line(account=at.cash, cents=-cents)]
+        if cents and self.journal.book(Entry(day=day, booked=day, text=text, lines=lines)):
             self.cash -= cents
 
     def _abroad(self, day: date) -> None:
         """A service from abroad (reverse charge), and its payment at another rate."""
-        currency = self.industry.abroad
-        low, high = RATES[currency]
+        currency, at, say = self.industry.abroad, self.plan.at, self.plan.say
+        low, high = self.plan.rates[currency]
         foreign, then, now = self.rng.randint(40_000, 180_000), self.rng.randint(low, high), self.rng.randint(low, high)
-        cost = _foreign("6420", foreign, then, currency, "Skytjeneste, utlandet")
-        owed = _foreign("2400", -foreign, then, currency, "Skytjeneste, utlandet")
+        cost = _foreign(at.cloud, foreign, then, currency, say("cloud"))
+        owed = _foreign(at.payable, -foreign, then, currency, say("cloud"))
         cost.dimensions = self._dimensions()
         cost.party = owed.party = "Cloudhaven Ltd"
-        text = f"Cloudhaven Ltd: skytjeneste {currency}"
-        if not self.journal.book(Entry(day=day, booked=day, text=text, lines=[*with_vat(cost, "86"), owed])):
+        text = say("cloud_bill", currency=currency)
+        lines = [*with_vat(cost, self.plan.abroad_code, self.plan, day), owed]
+        if not self.journal.book(Entry(day=day, booked=day, text=text, lines=lines)):
             return
-        paid = [_foreign("2400", foreign, then, currency, text), _foreign("1920", -foreign, now, currency, text)]
+        paid = [_foreign(at.payable, foreign, then, currency, text), _foreign(at.bank, -foreign, now, currency, text)]
         if difference := -total(paid):
-            paid.append(Line(account="8160" if difference > 0 else "8060", cents=difference, text="Valutadifferanse"))
+            account = at.exchange_loss if difference > 0 else at.exchange_gain
+            paid.append(Line(account=account, cents=difference, text=say("exchange")))
         due = add_months(day, 1)
-        self.journal.book(Entry(day=due, booked=due, text=f"Betaling {text}", lines=paid))
+        self.journal.book(Entry(day=due, booked=due, text=say("paid", text=text), lines=paid))
 
     def reversed_purchase(self, day: date) -> None:
         """An invoice booked twice by mistake, and the voucher that takes it back a few days later."""
@@ -162,16 +169,16 @@ class Trade:
             return
         self.open_purchases.pop()
         back = wrong.booked + timedelta(days=2)
-        lines = [Line(account=line.account, cents=-line.cents, text=line.text, vat_code=line.vat_code, tax_role=line.tax_role,
+        lines = [Line(account=line.account, cents=-line.cents, text=line.text, vat_code=line.vat_code, vat_rate=line.vat_rate, tax_role=line.tax_role,
                       base=None if line.base is None else -line.base, party=line.party, dimensions=line.dimensions)
                  for line in wrong.lines]  # fmt: skip
-        text = f"Reversering, {wrong.text}"
+        text = self.plan.say("reversal", text=wrong.text)
         entry = Entry(day=back, booked=back, text=text, lines=lines, kind=VoucherKind.REVERSAL, reverses=wrong)
         wrong.reversed_by = self.journal.book(entry)
 
 
 def _foreign(account: str, foreign: int, price: int, currency: str, text: str) -> Line:
-    """A line of `foreign` hundredths at `price` øre for one unit."""
+    """A line of `foreign` hundredths at `price` cents for one unit."""
     cents = percent(foreign, price)
     return Line(
         account=account, cents=cents, text=text, currency=currency, foreign=foreign, rate=Decimal(price).scaleb(-2)
