@@ -5,6 +5,7 @@ from datetime import date
 from apps.sandbox.books.chart_se import accounts
 from apps.sandbox.books.industries_se import INDUSTRIES
 from apps.sandbox.books.plan import Plan, Roles, Vat
+from apps.sandbox.books.spec import add_months
 
 # 25, 12 and 6 percent (mervärdesskattelagen 2023:200, 9 kap.); the rates have stood since 1996.
 _HIGH, _MIDDLE, _LOW = (((date(1996, 1, 1), rate),) for rate in (2500, 1200, 600))
@@ -92,6 +93,14 @@ _WORDS = {
     "vat_return": "Momsredovisning, period {term} {year}",
     "vat_paid": "Skatteverket, {text}",
 }
+
+
+def _vat_due(end: date) -> date:
+    """The 12th of the second month after the quarter, the 17th in August (skatteverket.se)."""
+    due = add_months(end, 2)
+    return due.replace(day=17 if due.month == 8 else 12)
+
+
 SWEDEN = Plan(
     country="SE",
     currency="SEK",
@@ -103,4 +112,6 @@ SWEDEN = Plan(
     rates={"EUR": (1090, 1160), "USD": (940, 1060)},
     abroad_code="OMVU",
     tax=20,  # 20.6 percent by law since 2021; whole percent in these books
+    vat_months=3,
+    vat_due=_vat_due,
 )
