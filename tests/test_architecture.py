@@ -40,6 +40,7 @@ BANNED_NAMES = {"utils", "helpers", "common", "misc", "signals", "base_models", 
 # Columns in floating point, which no amount, quantity or rate may be.
 SECONDS = {
     "connectors.Exchange.seconds": "how long a request took",
+    "connectors.OAuthGrant.lease_until": "a moment in seconds since 1970, until which one process renews",
     "connectors.RateBucket.resets_at": "a moment in seconds since 1970, as the limiter counts it",
 }
 

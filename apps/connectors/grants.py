@@ -13,18 +13,23 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
+from apps.connectors import registry
 from apps.connectors.models import Connection, OAuthGrant
 from apps.connectors.sdk import remedies
+from apps.connectors.sdk.auths import OAuth2Code
 from apps.connectors.sdk.failures import ConnectorError, Failure
 from apps.connectors.sdk.ports import Refresh, Tokens, newer
+from apps.connectors.troubles import trouble_of
 from apps.core.scope import system_scope
+from apps.notifications.actions import Trouble
 
 LEASE_SECONDS = 80.0  # longer than a token request may last; settings.KONTOR_GRANT_LEASE_SECONDS
 LONGEST_WAIT = 30.0  # for another process that renews
@@ -150,10 +155,18 @@ def keep_grant(connection: Connection, tokens: Tokens, actor: Any) -> None:
     row.save()
 
 
-def ending_soon(connection_id: int, warn_before: timedelta) -> datetime | None:
-    """When the consent ends, where that is near."""
-    ends = OAuthGrant.objects.filter(pk=connection_id).values_list("refresh_expires_at", flat=True).first()
-    return ends if ends is not None and ends - warn_before <= timezone.now() else None
+def consent_warning(connection: Connection) -> Trouble | None:
+    """What to tell people some days before the consent ends by itself."""
+    provider = registry.provider(connection.connector.provider)
+    auth = provider.auth_named(connection.connector.auth)
+    if not isinstance(auth, OAuth2Code):
+        return None
+    ends = OAuthGrant.objects.filter(pk=connection.pk).values_list("refresh_expires_at", flat=True).first()
+    if ends is None or ends - auth.warn_before > timezone.now():
+        return None
+    remedy = replace(remedies.CONSENT_ENDS, code=f"{provider.slug}.consent_ends")
+    day = ends.astimezone(connection.client.zone).date().isoformat()
+    return trouble_of(ConnectorError(Failure.RECONNECT, remedy, facts={"day": day, "vendor": provider.label}))
 
 
 class FileTokens:

@@ -22,6 +22,9 @@ class Feed(TenantModel):
     loaded_at = models.DateTimeField(_("first load finished"), null=True)
     whole_pass_at = models.DateTimeField(_("last whole pass"), null=True)
     read_at = models.DateTimeField(_("last read to the end"), null=True)
+    # the vendor's clock before the last reading's first page, and ours: changes since are asked from there
+    watermark = models.CharField(max_length=80, default="", blank=True)
+    watermark_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(_("made"), auto_now_add=True)
     release_disappearance = models.BooleanField(default=False)  # staff let the next pass delete many
 

@@ -49,7 +49,7 @@ def opening_findings(books: Books) -> Iterator[Found]:
         if beyond:
             yield Found(kind=FindingKind.OPENING_SUM, key=start, period=period, amount=beyond)
         for number, amount in sorted(given.items()):
-            if books.types[number] in RESULT_TYPES and amount:
+            if books.type_of(year, number) in RESULT_TYPES and amount:
                 yield Found(
                     kind=FindingKind.OPENING_RESULT, key=f"{start} {number}", period=period, amount=amount,
                     facts={"account": number, "name": books.names[number]},
@@ -58,7 +58,7 @@ def opening_findings(books: Books) -> Iterator[Found]:
         closing = {key[0]: amount for key, amount in books.closing(before).items()} if before else {}
         for number in sorted({*given, *closing}) if any(closing.values()) else ():
             opened, closed = given.get(number, ZERO), closing.get(number, ZERO)
-            if opened != closed and books.types[number] not in RESULT_TYPES:
+            if opened != closed and books.type_of(year, number) not in RESULT_TYPES:
                 facts = {"account": number, "name": books.names[number], "opening": str(opened), "closing": str(closed)}
                 yield Found(
                     kind=FindingKind.OPENING_DIFFERS, key=f"{start} {number}", period=period, amount=opened - closed,
@@ -69,7 +69,10 @@ def opening_findings(books: Books) -> Iterator[Found]:
 def balance_findings(books: Books) -> Iterator[Found]:
     """Accounts without a type that something stands on; and by how much the books of a year do not balance."""
     unknown = {
-        number for year in books.years for number in books.active(year) if books.types[number] == AccountType.UNKNOWN
+        number
+        for year in books.years
+        for number in books.active(year)
+        if books.type_of(year, number) == AccountType.UNKNOWN
     }
     for number in sorted(unknown):
         facts = {"account": number, "name": books.names[number]}

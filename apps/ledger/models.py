@@ -84,6 +84,24 @@ class Account(ClientModel):
         return f"{self.number} {self.name}".strip()
 
 
+class AccountYear(ClientModel):
+    """What an account was in one fiscal year, where the source keeps a chart per year and it was another than now."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="years", verbose_name=_("account"))
+    fiscal_year = models.ForeignKey(FiscalYear, on_delete=models.CASCADE, verbose_name=_("fiscal year"))
+    name = models.CharField(_("name"), max_length=200)
+    type = models.CharField(_("type"), max_length=12, choices=_choices(AccountType), default=AccountType.UNKNOWN)
+    active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        verbose_name = _("account in a year")
+        verbose_name_plural = _("accounts in a year")
+        constraints = (models.UniqueConstraint(fields=("account", "fiscal_year"), name="account_year_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.account} · {self.fiscal_year}"
+
+
 class DimensionItem(ClientModel):
     kind = models.CharField(_("dimension"), max_length=60)
     code = models.CharField(_("code"), max_length=60)

@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import Sum
 
 from apps.clients.models import Client
-from apps.ledger.models import Account, Balance, DimensionSet, FiscalYear, OpeningBalance
+from apps.ledger.models import Account, AccountYear, Balance, DimensionSet, FiscalYear, OpeningBalance
 from apps.ledger.periods import month_of, months_of
 from apps.records.enums import AccountType
 
@@ -33,6 +33,12 @@ class Books:
         self.types: dict[str, str] = {}
         for number, name, kind in Account.objects.filter(client=client).values_list("number", "name", "type"):
             self.names[number], self.types[number] = name, kind
+        self.in_year: dict[tuple[int, str], tuple[str, str]] = {
+            (year, number): (name, kind)
+            for year, number, name, kind in AccountYear.objects.filter(client=client).values_list(
+                "fiscal_year", "account__number", "name", "type"
+            )
+        }
         self.given: dict[int, dict[str, Decimal]] = defaultdict(dict)
         openings: Iterable[tuple[int, str, Any]] = OpeningBalance.objects.filter(client=client).values_list(
             "fiscal_year", "account__number", "amount"
@@ -60,6 +66,15 @@ class Books:
             held = cells.get(key, (ZERO, ZERO))
             cells[key] = (held[0] + debit, held[1] + credit)
 
+    def type_of(self, year: FiscalYear, number: str) -> str:
+        """The account's type in that year; it may have been another than now."""
+        held = self.in_year.get((year.pk, number))
+        return held[1] if held else self.types[number]
+
+    def name_of(self, year: FiscalYear, number: str) -> str:
+        held = self.in_year.get((year.pk, number))
+        return held[0] if held else self.names[number]
+
     def before(self, year: FiscalYear) -> FiscalYear | None:
         return next((held for held in reversed(self.years) if held.end < year.start), None)
 
@@ -79,7 +94,7 @@ class Books:
         return {
             key: amount
             for key, amount in self.closing(before).items()
-            if amount and self.types[key[0]] not in RESULT_TYPES
+            if amount and self.type_of(before, key[0]) not in RESULT_TYPES
         }
 
     def closing(self, year: FiscalYear, until: int | None = None) -> dict[Key, Decimal]:
@@ -99,7 +114,10 @@ class Books:
 
     def result(self, year: FiscalYear, until: int | None = None) -> Decimal:
         """Income and expense together, a profit negative; what closing vouchers transferred is no longer in it."""
-        return self._sum(self.closing(year, until), RESULT_TYPES)
+        return sum(
+            (amount for key, amount in self.closing(year, until).items() if self.type_of(year, key[0]) in RESULT_TYPES),
+            ZERO,
+        )
 
     def untransferred(self, year: FiscalYear) -> Decimal:
         """The result of earlier years that no account holds when the year begins, a profit negative.
@@ -115,7 +133,11 @@ class Books:
     def opening_sum(self, year: FiscalYear) -> Decimal:
         """All openings of the year, off-balance accounts left out."""
         return sum(
-            (amount for key, amount in self.opening(year).items() if self.types[key[0]] != AccountType.OFF_BALANCE),
+            (
+                amount
+                for key, amount in self.opening(year).items()
+                if self.type_of(year, key[0]) != AccountType.OFF_BALANCE
+            ),
             ZERO,
         )
 
@@ -124,6 +146,3 @@ class Books:
         return {key[0] for key in self.opening(year)} | {
             key[0] for cells in self.moves[year.pk].values() for key in cells
         }
-
-    def _sum(self, amounts: dict[Key, Decimal], kinds: Sequence[str]) -> Decimal:
-        return sum((amount for key, amount in amounts.items() if self.types[key[0]] in kinds), ZERO)

@@ -11,6 +11,7 @@ from apps.clients.models import Client
 from apps.ledger.enums import SourceKind, TypeOrigin
 from apps.ledger.models import (
     Account,
+    AccountYear,
     DimensionItem,
     FiscalYear,
     Lock,
@@ -91,7 +92,11 @@ def _take_strays(client: Client, year: FiscalYear) -> None:
 
 @transaction.atomic
 def take_accounts(client: Client, accounts: Iterable[records.Account], *, origin: TypeOrigin) -> int:
-    """Add and update accounts; a type chosen by staff stays. Returns how many were new or changed."""
+    """Add and update accounts; a type chosen by staff stays. Returns how many were new or changed.
+
+    Where the source keeps a chart per year, an account is as the latest year has it; other years keep what differs.
+    """
+    accounts, earlier = _by_year(accounts)
     held = {account.number: account for account in Account.objects.filter(client=client)}
     new: list[Account] = []
     changed: list[Account] = []
@@ -110,7 +115,37 @@ def take_accounts(client: Client, accounts: Iterable[records.Account], *, origin
             changed.append(account)
     Account.objects.bulk_create(new, batch_size=500)
     Account.objects.bulk_update(changed, ["name", "type", "type_origin", "vat_code", "active"], batch_size=200)
+    if earlier:
+        _take_years(client, held, earlier)
     return len(new) + len(changed)
+
+
+def _by_year(accounts: Iterable[records.Account]) -> tuple[list[records.Account], list[records.Account]]:
+    """The record of each account's latest year, and those of the years before it."""
+    latest: dict[str, records.Account] = {}
+    earlier: list[records.Account] = []
+    for record in sorted(accounts, key=lambda one: one.fiscal_year_start or date.min):
+        if record.fiscal_year_start is not None and record.number in latest:
+            earlier.append(latest[record.number])
+        latest[record.number] = record
+    return list(latest.values()), earlier
+
+
+def _take_years(client: Client, held: dict[str, Account], earlier: Sequence[records.Account]) -> None:
+    years = {year.start: year for year in FiscalYear.objects.filter(client=client)}
+    rows = []
+    for record in earlier:
+        account = held[record.number]
+        year = years.get(record.fiscal_year_start) if record.fiscal_year_start else None
+        told = account.type_origin != TypeOrigin.STAFF and record.type != AccountType.UNKNOWN
+        was = (record.name[:200], record.type.value if told else account.type, record.active)
+        if year is not None and was != (account.name, account.type, account.active):
+            rows.append(
+                AccountYear(client=client, account=account, fiscal_year=year, name=was[0], type=was[1], active=was[2])
+            )
+    told_years = {year.pk for record in earlier if (year := years.get(record.fiscal_year_start or date.min))}
+    AccountYear.objects.filter(client=client, fiscal_year__in=told_years).delete()
+    AccountYear.objects.bulk_create(rows, batch_size=500)
 
 
 @transaction.atomic

@@ -138,9 +138,9 @@ def balance_sheet_of(books: Books, on: int | date) -> BalanceSheet:
     _refuse_unknown(books, year)
     closing = books.closing(year, until)
     lines = tuple(
-        Line(key[0], books.names[key[0]], books.types[key[0]], amount)
+        Line(key[0], books.name_of(year, key[0]), books.type_of(year, key[0]), amount)
         for key, amount in sorted(closing.items())
-        if amount and books.types[key[0]] in BALANCE_TYPES
+        if amount and books.type_of(year, key[0]) in BALANCE_TYPES
     )
     result, earlier = books.result(year, until), books.untransferred(year)
     return BalanceSheet(
@@ -178,9 +178,9 @@ def profit_and_loss(client: Client, fiscal_year: FiscalYear) -> ProfitAndLoss:
     for number, amount in transferred:
         amounts[number] = amounts.get(number, ZERO) - amount
     lines = tuple(
-        Line(number, books.names[number], books.types[number], amount)
+        Line(number, books.name_of(fiscal_year, number), books.type_of(fiscal_year, number), amount)
         for number, amount in sorted(amounts.items())
-        if amount and books.types[number] in RESULT_TYPES
+        if amount and books.type_of(fiscal_year, number) in RESULT_TYPES
     )
     return ProfitAndLoss(fiscal_year=fiscal_year, lines=lines, result=sum((line.amount for line in lines), ZERO))
 
@@ -200,6 +200,6 @@ def _year_of(books: Books, on: int | date) -> tuple[FiscalYear, int]:
 
 
 def _refuse_unknown(books: Books, year: FiscalYear) -> None:
-    unknown = sorted(number for number in books.active(year) if books.types[number] == AccountType.UNKNOWN)
+    unknown = sorted(number for number in books.active(year) if books.type_of(year, number) == AccountType.UNKNOWN)
     if unknown:
         raise UnknownAccountsError(unknown)

@@ -19,6 +19,7 @@ from apps.sync import remedies
 from apps.sync.context import Context
 from apps.sync.enums import Stage
 from apps.sync.models import SeenVoucher
+from apps.sync.proving import agree_without
 
 TOGETHER = 20  # look-ups between two commits
 
@@ -30,17 +31,17 @@ def missing(context: Context) -> None:
     run = context.run
     source = source_of(context.feed)
     held = _held(context, source)
-    total = held.count()
+    deleted = _told(context, source)
+    total = held.union(deleted).count() if deleted.exists() else held.count()
     released = bool(run.resume.get("released")) or context.feed.release_disappearance
     if not released and _shows_nothing(context, held):
         _guard(context, _absent(context, held).count(), total)
         return
     _resolve_left_out(context)
-    gone: list[str] = list(run.resume.get("gone", []))
-    while rows := {row.external_id: row for row in _absent(context, held).exclude(external_id__in=gone)[:TOGETHER]}:
+    gone: list[str] = list(run.resume.get("gone") or deleted.values_list("external_id", flat=True))
+    gone += _unlisted(context, _absent(context, held).exclude(external_id__in=gone))
+    while rows := _next(context, held, gone):
         found = _looked_up(context, rows, gone)
-        if found is None:
-            break
         with context.step() as changes:
             tally = context.intake(source).take(list(found.values()), exchange_id=context.exchange_id)
             not_whole = _note_left_out(context, rows, found) or bool(run.resume.get("not_whole"))
@@ -62,17 +63,41 @@ def missing(context: Context) -> None:
         changes["stage"] = Stage.RECALCULATE
 
 
-def _looked_up(context: Context, rows: dict[str, Voucher], gone: list[str]) -> dict[str, records.Voucher] | None:
-    """What the vendor still has of these; the others are added to `gone`. None: nothing can be known.
+def _told(context: Context, source: Source) -> QuerySet[Voucher]:
+    """What the vendor's own list says is deleted, and we hold: of any date."""
+    keys = context.run.resume.get("told", [])
+    return _of(context, source).filter(external_id__in=keys)
 
-    Without a look-up only a whole pass proves that something is gone.
-    """
+
+def _unlisted(context: Context, absent: QuerySet[Voucher]) -> list[str]:
+    """Without a look-up: gone is what a whole fiscal year no longer shows, or what control totals agree without."""
+    endpoint = context.endpoint(Resource.VOUCHERS)
+    if endpoint is not None and endpoint.get is not None:
+        return []
+    first, last = context.run.window_from, context.run.window_to
+    assert first is not None and last is not None  # noqa: S101, PT018 - set by `registers`
+    rows = list(absent.select_related("fiscal_year"))
+    gone: list[str] = []
+    for year in {row.fiscal_year for row in rows if row.fiscal_year is not None}:
+        its = [row for row in rows if row.fiscal_year == year]
+        whole = first <= year.start and year.end <= last
+        if whole or agree_without(context, year, [row.pk for row in its]):
+            gone += [row.external_id for row in its]
+    return gone
+
+
+def _next(context: Context, held: QuerySet[Voucher], gone: list[str]) -> dict[str, Voucher]:
+    """Some of those that are still to be looked up."""
     endpoint = context.endpoint(Resource.VOUCHERS)
     if endpoint is None or endpoint.get is None:
-        if not context.run.whole:
-            return None
-        gone += rows
         return {}
+    return {row.external_id: row for row in _absent(context, held).exclude(external_id__in=gone)[:TOGETHER]}
+
+
+def _looked_up(context: Context, rows: dict[str, Voucher], gone: list[str]) -> dict[str, records.Voucher]:
+    """What the vendor still has of these; the others are added to `gone`."""
+    endpoint = context.endpoint(Resource.VOUCHERS)
+    assert endpoint is not None and endpoint.get is not None  # noqa: S101, PT018 - `_next` has looked
     found: dict[str, records.Voucher] = {}
     for record in endpoint.get(context.session, list(rows)):
         if isinstance(record, Gone):
@@ -114,13 +139,12 @@ def _shows_nothing(context: Context, held: QuerySet[Voucher]) -> bool:
 
 def _held(context: Context, source: Source) -> QuerySet[Voucher]:
     run = context.run
-    return Voucher.objects.filter(
-        client=context.client,
-        source_id=source.pk,
-        deleted_at=None,
-        date__gte=run.window_from,
-        date__lte=run.window_to,
-    ).exclude(kind=VoucherKind.BALANCE_IMPORT)
+    return _of(context, source).filter(date__gte=run.window_from, date__lte=run.window_to)
+
+
+def _of(context: Context, source: Source) -> QuerySet[Voucher]:
+    held = Voucher.objects.filter(client=context.client, source_id=source.pk, deleted_at=None)
+    return held.exclude(kind=VoucherKind.BALANCE_IMPORT)
 
 
 def _absent(context: Context, held: QuerySet[Voucher]) -> QuerySet[Voucher]:

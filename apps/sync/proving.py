@@ -7,10 +7,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.clients.models import Client
+from apps.connectors.grants import consent_warning
 from apps.connectors.models import PageDigest
 from apps.connectors.registry import label_of
 from apps.connectors.sdk.queries import Window
 from apps.flows.models import Feed
+from apps.ledger.balances import recalculate_touched
 from apps.ledger.enums import FindingKind, Grade
 from apps.ledger.findings import note_findings, open_finding
 from apps.ledger.models import Finding, FiscalYear, Proof
@@ -20,6 +22,7 @@ from apps.notifications.actions import raise_problem, resolve_problems
 from apps.records import ledger as records
 from apps.records.enums import Resource
 from apps.sync import remedies
+from apps.sync.changes import marked, watermark_of
 from apps.sync.claims import end
 from apps.sync.context import Context
 from apps.sync.enums import RunState, Stage
@@ -41,7 +44,7 @@ def prove(context: Context) -> None:
     for year in years:
         if begins is not None and year.start < begins:
             continue  # another source's days: what this one says of them is not what we hold
-        controls = _controls(context, year.start, year.end)
+        controls = controls_of(context, year.start, year.end)
         accounts += len(controls)
         differences = compare_year(year, controls)
         if differences:
@@ -55,17 +58,26 @@ def prove(context: Context) -> None:
         _read_again(context, differing)
 
 
-def _controls(context: Context, start: date, end_: date) -> list[records.ControlBalance]:
+def controls_of(context: Context, start: date, end_: date) -> list[records.ControlBalance]:
     from apps.sync.stages import read_all
 
     return read_all(context, Resource.CONTROL_BALANCES, records.ControlBalance, Window(start, end_)) or []
+
+
+def agree_without(context: Context, year: FiscalYear, vouchers: list[int]) -> bool:
+    """Whether the source's totals of the year are ours when these vouchers are left out of them."""
+    controls = controls_of(context, year.start, year.end)
+    recalculate_touched(context.client)
+    return bool(controls) and not compare_year(year, controls, without=vouchers)
 
 
 def _read_again(context: Context, differing: dict[FiscalYear, list[Difference]]) -> None:
     """From the first month that disagrees to the end of the books, whole: openings, registers and every voucher."""
     year = min(differing, key=lambda item: item.start)
     start = year.start
-    if all(one.part != "opening" for one in differing[year]):
+    vouchers = context.endpoint(Resource.VOUCHERS)
+    looked_up = vouchers is not None and vouchers.get is not None  # else only a whole year shows what is gone
+    if looked_up and all(one.part != "opening" for one in differing[year]):
         start = next((day for day, found in _months(context, year) if found), year.start)
     with context.step() as changes:
         SeenVoucher.objects.filter(run=context.run).delete()
@@ -74,7 +86,7 @@ def _read_again(context: Context, differing: dict[FiscalYear, list[Difference]])
             whole=True,
             window_from=start,
             window_to=_last_day(context),
-            resume={**_released(context), "reread": True},
+            resume={**_released(context), **marked(context.run), "reread": True},
         )
     context.begin_again()
 
@@ -90,8 +102,8 @@ def _last_day(context: Context) -> date:
 
 def _months(context: Context, year: FiscalYear) -> "list[tuple[date, list[Difference]]]":
     """The year's months up to the first that disagrees in its movements, with what disagrees."""
-    found = []
-    for period in months_of(year):
+    found: list[tuple[date, list[Difference]]] = []
+    for period in _periods(context, year):
         differences = _month(context, year, period)
         found.append((max(first_day(period), year.start), differences))
         if differences:
@@ -99,10 +111,16 @@ def _months(context: Context, year: FiscalYear) -> "list[tuple[date, list[Differ
     return found
 
 
+def _periods(context: Context, year: FiscalYear) -> list[int]:
+    """The months that the source tells totals of."""
+    endpoint = context.endpoint(Resource.CONTROL_BALANCES)
+    return list(months_of(year)) if endpoint is not None and endpoint.by_month else []
+
+
 def _month(context: Context, year: FiscalYear, period: int) -> list[Difference]:
     start = max(first_day(period), year.start)
     last = min(date.fromordinal(first_day(next_month(period)).toordinal() - 1), year.end)
-    return compare_month(year, period, _controls(context, start, last))
+    return compare_month(year, period, controls_of(context, start, last))
 
 
 def _named(context: Context, differing: dict[FiscalYear, list[Difference]]) -> list[Difference]:
@@ -110,7 +128,12 @@ def _named(context: Context, differing: dict[FiscalYear, list[Difference]]) -> l
     named: list[Difference] = []
     for year, differences in differing.items():
         named += [one for one in differences if one.part == "opening"]
-        months = [one for period in months_of(year) for one in _month(context, year, period)]
+        months: list[Difference] = []
+        carried: dict[str, Decimal] = {}  # a closing has in it what earlier months were off by
+        for period in _periods(context, year):
+            found = _month(context, year, period)
+            months += [one for one in found if one.part != "closing" or carried.get(one.account) != one.difference]
+            carried = {one.account: one.difference for one in found if one.part == "closing"}
         named += months
         shown = {one.account for one in months}
         named += [one for one in differences if one.part != "opening" and one.account not in shown]
@@ -173,6 +196,9 @@ def _tell(context: Context, proof: Proof, differences: list[Difference], vendor:
     if kept_out:
         facts = {name: str(kept_out[0][name]) for name in ("voucher", "date", "difference")}
         troubles.append(remedies.kept_out(len(kept_out), facts))
+    warning = consent_warning(context.connection)
+    if warning is not None:
+        troubles.append(warning)
     for trouble in troubles:
         raise_problem(client=context.client, subject=context.connection, trouble=trouble)
         codes.append(trouble.code)
@@ -186,6 +212,7 @@ def _close_feed(context: Context, *, whole: bool, guarded: bool) -> None:
         values["release_disappearance"] = False  # used up; one that came too late for this run is for the next
     if not guarded:
         values["read_at"] = context.run.started_at or now
+        values |= watermark_of(context.run)
         if context.run.first_load:
             values["loaded_at"] = now
         if whole:

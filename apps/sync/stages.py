@@ -13,7 +13,7 @@ from apps.connectors.models import PageDigest
 from apps.connectors.registry import label_of
 from apps.connectors.sdk import remedies as sdk_remedies
 from apps.connectors.sdk.failures import ConnectorError, Failure
-from apps.connectors.sdk.queries import Full, Page, Query, Window
+from apps.connectors.sdk.queries import Full, Page, Query, Since, Window
 from apps.flows.models import Feed
 from apps.ledger import registers as books
 from apps.ledger.balances import recalculate_touched
@@ -23,6 +23,7 @@ from apps.ledger.models import FiscalYear, OpeningBalance, Source, Voucher
 from apps.notifications.actions import Trouble
 from apps.records import ledger as records
 from apps.records.enums import Resource
+from apps.sync.changes import changes_from, is_forgotten, told
 from apps.sync.context import NO_DIGESTS, Context, StoredDigests
 from apps.sync.disappearance import missing
 from apps.sync.enums import Stage
@@ -140,8 +141,9 @@ def _set_window(context: Context, changes: dict[str, object], redrawn: date | No
     first = years[0].start if years else context.window_start()
     last = years[-1].end if years else context.today
     by_hand = run.window_from is not None
-    whole = run.first_load or (not by_hand and context.is_whole_pass_due())
-    if whole and not run.first_load:
+    forgotten = not by_hand and is_forgotten(context)
+    whole = run.first_load or forgotten or (not by_hand and context.is_whole_pass_due())
+    if whole and not run.first_load and not forgotten:
         first_open = next((year.start for year in years if not year.closed), first)
         start = min(first_open, context.window_start())
     elif whole:
@@ -194,24 +196,26 @@ def vouchers(context: Context) -> None:
     if endpoint is None or endpoint.read is None:
         raise ConnectorError(Failure.SETUP, sdk_remedies.NOT_UNDERSTOOD, detail="the provider reads no vouchers")
     assert run.window_from is not None and run.window_to is not None  # noqa: S101, PT018 - set by `registers`
-    digests = NO_DIGESTS if run.whole else _digests(context)
-    last = False
-    pages = endpoint.read(
-        context.session,
-        query=Window(run.window_from, run.window_to),
-        resume=run.resume.get("page"),
-        digests=digests,
-    )
-    for page in pages:
-        last = page.last
-        _take(context, page)
-        if context.time_is_up and not last:
+    while True:
+        since = run.resume.get("since")
+        query: Query = Since(since) if since else Window(run.window_from, run.window_to)
+        digests = NO_DIGESTS if run.whole or since else _digests(context)
+        last = False
+        for page in endpoint.read(context.session, query=query, resume=run.resume.get("page"), digests=digests):
+            last = page.last
+            _take(context, page)
+            if context.time_is_up and not last:
+                return
+        if not last:
+            raise unfinished(Resource.VOUCHERS)
+        cursor = None if since else changes_from(context, endpoint)
+        with context.step() as changes:
+            unread = not (since or run.resume.get("changes") or (run.whole and not run.resume.get("reread")))
+            changes["resume"] = {**run.resume, "page": None, "since": cursor, "changes": not unread}
+            if cursor is None:
+                changes["stage"] = Stage.MISSING
+        if cursor is None or context.time_is_up:
             return
-    if not last:
-        raise unfinished(Resource.VOUCHERS)
-    with context.step() as changes:
-        changes["resume"] = {**run.resume, "page": None}
-        changes["stage"] = Stage.MISSING
 
 
 def _take(context: Context, page: Page) -> None:
@@ -242,7 +246,7 @@ def _take(context: Context, page: Page) -> None:
         changes["done"] = run.done + len(ids)
         if page.share:
             changes["expected"] = max(run.expected or 0, round((run.done + len(ids)) / page.share))
-        changes["resume"] = {**run.resume, "page": page.resume}
+        changes["resume"] = {**run.resume, "page": page.resume, **told(run, page)}
 
 
 def added(run: Run, tally: Tally) -> dict[str, int]:

@@ -91,6 +91,7 @@ class Endpoint:
     by the vendor's clock from before the first page. The night is then the window, and the changes since for what is
     older. A `Since` read also tells what was deleted (`Page.gone`) where `deletes` is BY_LIST; `memory`: how long the
     vendor remembers that. A night that comes later reads everything.
+    `by_month`: of control balances, that those of a month may be asked for, not only a fiscal year's.
     """
 
     read: Reader | None = None
@@ -98,6 +99,7 @@ class Endpoint:
     deletes: Deletes = Deletes.BY_WHOLE_PASS
     overlap: timedelta | None = None
     memory: timedelta | None = None
+    by_month: bool = True
 
     @property
     def abilities(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from apps.records.enums import Resource
@@ -22,6 +22,14 @@ class Since:
     """Changes since an opaque cursor of the vendor's own clock."""
 
     cursor: str
+
+
+def rewound(cursor: str, overlap: timedelta) -> str:
+    """The cursor so much earlier: changes that the vendor was still writing are asked for twice. ISO times only."""
+    try:
+        return (datetime.fromisoformat(cursor) - overlap).isoformat()
+    except ValueError:
+        return cursor
 
 
 @dataclass(frozen=True, slots=True)
