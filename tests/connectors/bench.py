@@ -47,7 +47,7 @@ class Harness:
     other_company: Values  # a right key that leads to another company
     company_id: Callable[[Sandbox], str]
     organisation_number: str
-    companies: int  # that discover must find
+    companies: int  # that discover must find; 0 where the vendor has no such list
     missing_right: Callable[[Sandbox], None]
     long_window: Query
     long_ids: int
@@ -57,6 +57,7 @@ class Harness:
     refusals: tuple[Refused, ...]
     drop_line: Callable[[Sandbox], None]
     canaries: tuple[str, ...]  # entered secrets of `values`
+    travels: tuple[str, ...] | None = None  # those of them that are sent: all, unless they only sign
     issued: Callable[[NoVault], str]  # a secret that the vendor issued
     before_answer: tuple[str, ...] = ()  # paths left alone when an answer is replaced (making a session ...)
 

@@ -53,7 +53,9 @@ def test_a_key_of_another_company_names_that_company(bench: Bench) -> None:
 
 
 def test_discover_lists_every_company_of_the_key(bench: Bench) -> None:
-    assert bench.provider.discover is not None
+    if bench.provider.discover is None:
+        assert bench.harness.companies == 0
+        pytest.skip("the vendor has no list of companies")
     found = list(bench.provider.discover(bench.session()))
 
     assert len({identity.company_id for identity in found}) == len(found) == bench.harness.companies
@@ -184,7 +186,9 @@ def test_secrets_stand_nowhere_in_what_is_kept(bench: Bench) -> None:
     errors.append(refusal(lambda: list(bench.read(Resource.VOUCHERS, bench.harness.long_window))))
 
     on_the_wire = " ".join(f"{request.headers} {request.query} {request.body!r}" for request in bench.mouth.heard)
-    assert all(canary in on_the_wire for canary in bench.harness.canaries)  # the search finds what is there
+    travels = bench.harness.canaries if bench.harness.travels is None else bench.harness.travels
+    for canary in bench.harness.canaries:  # the search finds what is there
+        assert (canary in on_the_wire) is (canary in travels)
     planted = replace(bench.exchanges[0], url=f"https://x/?a={secrets[0]}")
     assert leaks([planted], [], secrets)
     assert not leaks(bench.exchanges, errors, secrets)
