@@ -32,7 +32,8 @@ def missing(context: Context) -> None:
     source = source_of(context.feed)
     held = _held(context, source)
     deleted = _told(context, source)
-    total = held.union(deleted).count() if deleted.exists() else held.count()
+    elsewhere = deleted.exclude(date__gte=run.window_from, date__lte=run.window_to)
+    total = held.count() + elsewhere.count()
     released = bool(run.resume.get("released")) or context.feed.release_disappearance
     if not released and _shows_nothing(context, held):
         _guard(context, _absent(context, held).count(), total)
