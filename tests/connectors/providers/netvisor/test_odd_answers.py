@@ -1,0 +1,339 @@
+"""Answers that the vendor's pages allow and its sandbox does not give: other cases, encodings, forms, and less of everything."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from apps.connectors.providers.netvisor import chart, forms, shapes
+from apps.connectors.providers.netvisor.calls import decode
+from apps.connectors.sdk.failures import Failure
+from apps.connectors.sdk.queries import Full, Gone, Since, Window
+from apps.connectors.sdk.sandbox import Answer, Request
+from apps.records.enums import AccountType, Basis, Counts, LockKind, Resource
+from apps.records.ledger import ControlBalance, Voucher
+from tests.connectors.bench import Bench, bench_of, refusal
+from tests.connectors.providers.netvisor.harness import HARNESS, ok, xml
+
+JANUARY = Window(date(2024, 1, 1), date(2024, 1, 31))
+STATUS = "<ResponseStatus><Status>OK</Status><TimeStamp>2024-02-01T03:00:00</TimeStamp></ResponseStatus>"
+PERIODS = (
+    "<AccountingPeriodList><PeriodLockInformation>{locks}</PeriodLockInformation>"
+    "<Period><NetvisorKey>1</NetvisorKey><Name>2024</Name><BeginDate>2024-1-1</BeginDate>"
+    "<EndDate format='ansi'>31.12.2024</EndDate></Period></AccountingPeriodList>"
+)
+ACCOUNTS = (
+    "<AccountList><Accounts><Account><NetvisorKey>9</NetvisorKey><Number>1910</Number><Name>Pankki</Name></Account>"
+    "<Account><NetvisorKey>8</NetvisorKey><Number>3000</Number><Name>Myynti</Name></Account></Accounts></AccountList>"
+)
+
+
+@pytest.fixture
+def bench() -> Any:
+    """Without the check against the vendor's list: what is said here is odd on purpose."""
+    with bench_of(HARNESS) as made:
+        yield made
+
+
+def answers(bench: Bench, **told: Answer) -> None:
+    """What each resource answers, by its name without `.nv`; the others are not found."""
+
+    def say(request: Request, _n: int) -> Answer:
+        return told.get(request.path.strip("/").removesuffix(".nv"), Answer(status=404, body=b"<html/>"))
+
+    bench.mouth.speak("/", say)
+
+
+def read(bench: Bench, resource: Resource = Resource.VOUCHERS, query: Any = JANUARY) -> list[Any]:
+    return [record for page in bench.read(resource, query) for record in page.records]
+
+
+def voucher(inside: str = "", key: str = "7") -> str:
+    line = (
+        "<VoucherLine><NetvisorKey>{}</NetvisorKey><LineSum>{}</LineSum><AccountNumber>{}</AccountNumber></VoucherLine>"
+    )
+    return (
+        f"<Voucher><NetvisorKey>{key}</NetvisorKey><VoucherDate>5.1.2024</VoucherDate>{inside}"
+        f"{line.format(1, '10,50', 1910)}{line.format(2, '-10.50', 3000)}</Voucher>"
+    )
+
+
+def test_names_are_compared_without_case_and_both_marks_are_read(bench: Bench) -> None:
+    body = f"<root>{STATUS}<VOUCHERS>{voucher('<VoucherDescription>Ä</VoucherDescription>').upper()}</VOUCHERS></root>"
+    answers(bench, accountingledger=xml(body))
+
+    (found,) = read(bench)
+
+    assert (found.external_id, found.text, found.number, found.series) == ("7", "Ä", "", "")
+    assert [line.amount for line in found.postings] == [Decimal("10.50"), Decimal("-10.50")]
+    assert [line.vat_rate for line in found.postings] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("head", "encoding", "charset"),
+    [
+        ("", "utf-8", ""),
+        ("", "iso-8859-15", ""),
+        ("", "iso-8859-15", "; charset=utf-8"),
+        ("", "iso-8859-15", "; charset=ISO-8859-15"),
+        ('<?xml version="1.0" encoding="iso-8859-15"?>', "iso-8859-15", "; charset=utf-8"),
+        ('<?xml version="1.0" encoding="utf-8"?>', "iso-8859-15", ""),
+        ('<?xml version="1.0" encoding="windows-1252"?>', "windows-1252", ""),
+        ("", "utf-8-sig", ""),
+    ],
+)
+def test_every_encoding_is_read(bench: Bench, head: str, encoding: str, charset: str) -> None:
+    text = f"{head}<Root>{STATUS}<Vouchers>{voucher('<VoucherDescription>Äiti 5 €</VoucherDescription>')}</Vouchers></Root>"
+    headers = {"Content-Type": f"text/xml{charset}"}
+    answers(bench, accountingledger=Answer(status=200, headers=headers, body=text.encode(encoding)))
+
+    assert [found.text for found in read(bench)] == ["Äiti 5 €"]
+
+
+def test_entities_are_refused(bench: Bench) -> None:
+    bomb = '<!DOCTYPE r [<!ENTITY a "aaaa">]>' + f"<Root>{STATUS}<Vouchers>&a;</Vouchers></Root>"
+    answers(bench, accountingledger=xml(bomb))
+
+    assert refusal(lambda: read(bench)).failure is Failure.TRANSIENT
+    assert decode(bomb.encode(), {})[1] is False
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [
+        ("1.1.2000", date(2000, 1, 1)),
+        ("31.12.2015", date(2015, 12, 31)),
+        ("2012-01-27", date(2012, 1, 27)),
+        ("2018-5-29", date(2018, 5, 29)),
+        ("1.10.2009 16:03:24", date(2009, 10, 1)),
+        ("2009-10-01T16:03:24", date(2009, 10, 1)),
+        ("2009-10-01 16:03:24.000", date(2009, 10, 1)),
+        (" 1.10.2009 16.03 ", date(2009, 10, 1)),
+        ("1.1.1900", None),
+        ("0001-01-01", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_days_in_every_form(told: str | None, meant: date | None) -> None:
+    assert forms.day(told) == meant
+
+
+@pytest.mark.parametrize("told", ["2012/01/27", "27.1.12", "yesterday", "2012-13-01", "1.1.2000x"])
+def test_what_is_no_day_is_refused(told: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        forms.day(told)
+
+
+def test_times_are_finnish_unless_they_tell() -> None:
+    assert forms.moment("1.7.2009 16:03:24") == datetime.fromisoformat("2009-07-01T16:03:24+03:00")
+    assert forms.moment("2009-12-01T16:03:24Z") == datetime.fromisoformat("2009-12-01T16:03:24+00:00")
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [
+        ("-17,18", "-17.18"),
+        ("244.12", "244.12"),
+        ("6,9000", "6.9000"),
+        ("1\u00a0234,50", "1234.50"),
+        ("1.234,50", "1234.50"),
+        ("-5000", "-5000"),
+        ("\u22121,5", "-1.5"),
+        (",5", "0.5"),
+    ],
+)
+def test_numbers_in_every_form(told: str, meant: str) -> None:
+    found = forms.decimal(told)
+
+    assert (found, format(found, "f") if found is not None else None) == (Decimal(meant), meant)
+
+
+@pytest.mark.parametrize("told", ["x", "-", "1e5", "1,2x", "12-"])
+def test_what_is_no_number_is_refused(told: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        forms.decimal(told)
+
+
+@pytest.mark.parametrize(
+    "lacking", ["<NetvisorKey>7</NetvisorKey>", "<VoucherDate>5.1.2024</VoucherDate>", "<LineSum>10,50</LineSum>",
+                "<AccountNumber>1910</AccountNumber>"]
+)  # fmt: skip
+def test_a_voucher_that_lacks_what_makes_it_one_is_no_page(bench: Bench, lacking: str) -> None:
+    answers(bench, accountingledger=ok(f"<Vouchers>{voucher().replace(lacking, '')}</Vouchers>"))
+
+    error = refusal(lambda: read(bench))
+
+    assert (error.failure, error.remedy.code) == (Failure.TRANSIENT, "connector.bad_page")
+
+
+def test_a_server_that_ignores_the_dates_gives_every_voucher_once(bench: Bench) -> None:
+    answers(bench, accountingledger=ok(f"<Vouchers>{voucher()}{voucher()}</Vouchers>"))
+
+    found = read(bench, query=Window(date(2023, 12, 1), date(2024, 3, 31)))
+
+    assert [item.external_id for item in found] == ["7"]
+
+
+def test_a_deleted_voucher_on_a_page_is_gone_and_a_new_status_is_kept_apart(bench: Bench) -> None:
+    rows = voucher(key="7").replace("<Voucher>", "<Voucher status='Deleted'>")
+    rows += voucher(key="8").replace("<Voucher>", "<Voucher Status='halffinished'>")
+    answers(bench, accountingledger=ok(f"<Vouchers>{rows}</Vouchers>"))
+
+    (page,) = list(bench.read(Resource.VOUCHERS, JANUARY))
+    (other,) = page.records
+
+    assert page.gone == (Gone(external_id="7", resource=Resource.VOUCHERS),)
+    assert isinstance(other, Voucher)
+    assert (other.counts, other.custom["counts_raw"]) == (Counts.PROVISIONAL, "halffinished")
+
+
+def test_without_fiscal_years_everything_is_one_question(bench: Bench) -> None:
+    ledger = ok(f"<Vouchers>{voucher()}</Vouchers>")
+    answers(bench, accountingledger=ledger, accountingperiodlist=ok("<AccountingPeriodList/>"))
+
+    assert [item.external_id for item in read(bench, query=Full())] == ["7"]
+
+
+@pytest.mark.parametrize(
+    ("told", "gone"),
+    [
+        ("", []),
+        ("<DeletedVouchers/>", []),
+        ("<DeletedVouchers><NetvisorKey>5</NetvisorKey><NetvisorKey>6</NetvisorKey></DeletedVouchers>", ["5", "6"]),
+        ("<Vouchers><Voucher Status='deleted'><Netvisorkey>5</Netvisorkey></Voucher></Vouchers>", ["5"]),
+        (f"<Vouchers>{voucher(key='5')}</Vouchers>", ["5"]),
+        ("<DeletedVouchers><DeletedVoucher netvisorkey='5'/></DeletedVouchers>", ["5"]),
+        ("<DeletedVouchers><Voucher>5</Voucher></DeletedVouchers>", ["5"]),
+        ("<DeletedVouchers><DeletedVoucher><NetvisorKey>5</NetvisorKey></DeletedVoucher></DeletedVouchers>", ["5"]),
+    ],
+)
+def test_deletions_are_read_in_every_form(bench: Bench, told: str, gone: list[str]) -> None:
+    answers(bench, accountingledger=ok("<Vouchers/>"), deletedvouchers=ok(told))
+
+    pages = list(bench.read(Resource.VOUCHERS, Since("2026-11-19T02:00:00+02:00")))
+
+    assert [item.external_id for page in pages for item in page.gone] == gone
+    assert [dict(request.query) for request in bench.mouth.heard] == [
+        {"lastmodifiedstart": "2026-11-19"},
+        {"deletedsince": "2026-11-19"},
+    ]
+    assert pages[-1].watermark == "2026-11-20T02:03:24+02:00"
+
+
+@pytest.mark.parametrize(
+    ("told", "closed", "kinds"),
+    [
+        ("", None, []),
+        ("<AccountingPeriodLockDate/><VatPeriodLockDate>31.3.2024</VatPeriodLockDate>", False, [LockKind.VAT]),
+        ("<accountingperiodlockdate format='ansi'>2024-12-31</accountingperiodlockdate>", True, [LockKind.BOOKS]),
+    ],
+)
+def test_locks_may_be_absent_or_empty(bench: Bench, told: str, closed: bool | None, kinds: list[LockKind]) -> None:  # noqa: FBT001
+    answers(bench, accountingperiodlist=ok(PERIODS.format(locks=told)))
+
+    (year,) = read(bench, Resource.FISCAL_YEARS)
+
+    assert (year.start, year.end, year.closed) == (date(2024, 1, 1), date(2024, 12, 31), closed)
+    assert [lock.kind for lock in read(bench, Resource.LOCKS)] == kinds
+
+
+def balances(*rows: str) -> Answer:
+    accounts = "".join(rows)
+    return ok(f"<AccountBalances>{accounts}</AccountBalances>")
+
+
+def balance(day: str, amounts: tuple[str, str, str], key: int = 9) -> str:
+    sums = "".join(f"<{n}>{a}</{n}>" for n, a in zip(("Debet", "Kredit", "Balance"), amounts, strict=True))
+    return f"<Account netvisorkey='{key}'><AccountBalance date='{day}'>{sums}</AccountBalance></Account>"
+
+
+@pytest.mark.parametrize(
+    ("amounts", "closing"),
+    [
+        (("100,50", "40,00", "60,50"), "60.50"),
+        (("100.50", "40.00", "-60.50"), "60.50"),  # a sign of the vendor's own
+        (("40,00", "-100,50", "-60,50"), "-60.50"),
+        (("", "", "-60,50"), "-60.50"),
+        (("100,50", "40,00", ""), "60.50"),
+    ],
+)
+def test_a_balance_without_its_day_before_is_a_closing_only(
+    bench: Bench, amounts: tuple[str, str, str], closing: str
+) -> None:
+    answers(
+        bench,
+        accountingperiodlist=ok(PERIODS.format(locks="")),
+        accountlist=ok(ACCOUNTS),
+        accountbalance=balances(balance("31.1.2024", amounts)),
+    )
+
+    (found,) = read(bench, Resource.CONTROL_BALANCES)
+
+    assert isinstance(found, ControlBalance)
+    assert (found.account, found.basis, found.from_, found.to) == ("1910", Basis.AS_OF, None, date(2024, 1, 31))
+    assert (found.opening, found.movement, found.closing) == (None, None, Decimal(closing))
+
+
+def test_groups_balances_are_no_accounts(bench: Bench) -> None:
+    rows = ACCOUNTS.replace("<Name>Myynti</Name>", "<Name>Myynti</Name><AccountType>AccountGroup</AccountType>")
+    told = ("0", "5", "-5")
+    answers(
+        bench,
+        accountingperiodlist=ok(PERIODS.format(locks="")),
+        accountlist=ok(rows),
+        accountbalance=balances(balance("2024-01-31", told, 8), balance("2024-01-31", told, 9)),
+    )
+
+    assert [control.account for control in read(bench, Resource.CONTROL_BALANCES)] == ["1910"]
+
+
+@pytest.mark.parametrize(
+    ("number", "above", "kind"),
+    [
+        ("1910", (), AccountType.ASSET),
+        ("2001", (), AccountType.EQUITY),
+        ("2621", (), AccountType.LIABILITY),
+        ("2621", ("Vastattavaa",), AccountType.LIABILITY),
+        ("3010", (), AccountType.INCOME),
+        ("9000", (), AccountType.INCOME),
+        ("9440", (), AccountType.EXPENSE),
+        ("9440", ("RAHOITUSTUOTOT JA -KULUT", "Tuloslaskelma"), AccountType.EXPENSE),
+        ("9000", ("RAHOITUSTUOTOT JA -KULUT", "Tuloslaskelma"), AccountType.INCOME),
+        ("3500", ("MYYNNIN OIKAISUERÄT", "LIIKEVAIHTO", "Tuloslaskelma"), AccountType.INCOME),
+        ("7230", ("LIIKETOIMINNAN MUUT KULUT", "Tuloslaskelma"), AccountType.EXPENSE),
+        ("2871", ("LYHYTAIKAINEN", "VIERAS PÄÄOMA", "Vastattavaa"), AccountType.LIABILITY),
+        ("1234", ("OMA PÄÄOMA", "Vastattavaa"), AccountType.EQUITY),
+        ("X1", (), AccountType.UNKNOWN),
+        ("X1", ("Vastaavaa",), AccountType.ASSET),
+        ("X1", ("Eget kapital och skulder",), AccountType.UNKNOWN),
+    ],
+)
+def test_account_types(number: str, above: tuple[str, ...], kind: AccountType) -> None:
+    assert chart.type_of(number, above) is kind
+
+
+def test_a_single_customer_and_a_vendor_list_that_never_ends(bench: Bench) -> None:
+    vendor = "<NetvisorKey>3</NetvisorKey><VendorBaseInformation><Name>Oy</Name></VendorBaseInformation>"
+    answers(
+        bench,
+        customerlist=ok("<CustomerList><Customer><NetvisorKey>5</NetvisorKey></Customer></CustomerList>"),
+        getcustomer=ok("<Customer><CustomerBaseInformation><Netvisorkey>5</Netvisorkey><Name>A</Name></CustomerBaseInformation></Customer>"),
+        getvendor=ok(f"<Vendors><Vendor>{vendor}</Vendor></Vendors>"),
+    )  # fmt: skip
+
+    assert [found.name for found in read(bench, Resource.CUSTOMERS, Full())] == ["A"]
+    assert [found.name for found in read(bench, Resource.SUPPLIERS, Full())] == ["Oy"]
+
+
+def test_a_dimension_named_twice_on_a_line_keeps_both() -> None:
+    items = "".join(
+        f"<Dimension><DimensionName>P</DimensionName><DimensionItem>{item}</DimensionItem></Dimension>" for item in "AB"
+    )
+    rows = voucher().replace("</VoucherLine></Voucher>", f"{items}</VoucherLine></Voucher>")
+    root, _readable = decode(f"<Root>{rows}</Root>".encode(), {})
+
+    line = shapes.voucher(root[0]).postings[1]
+
+    assert (line.dimensions, line.custom) == ({"P": "A"}, {"more_dimensions": [["P", "B"]]})
