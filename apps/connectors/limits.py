@@ -183,16 +183,26 @@ class SharedLimiter:
 
 
 def limiter(
-    provider: Provider, auth: Auth, values: Values, *, override: str | None = None, buckets: Buckets | None = None
+    provider: Provider,
+    auth: Auth,
+    values: Values,
+    *,
+    override: str | None = None,
+    buckets: Buckets | None = None,
+    company: str = "",
 ) -> SharedLimiter:
-    """The limiter for these values: same key, same rows, whoever asks. The rows do not tell the key."""
+    """The limiter for these values: same key, same rows, whoever asks. The rows do not tell the key.
+
+    `company` tells companies apart where no field does: one consent reaches one company.
+    """
     operator = [values.get(spec.name, "") for spec in auth.fields if spec.scope is FieldScope.OPERATOR]
     secret = [values.get(spec.name, "") for spec in auth.fields if spec.secret]
-    company = [values.get(name, "") for name in provider.identity_fields]
+    fields = [values.get(name, "") for name in provider.identity_fields]
+    told = fields if any(fields) else [company]
     who = {
         LimitScope.APPLICATION: operator,
         LimitScope.CREDENTIAL: operator + secret,
-        LimitScope.COMPANY: operator + secret + company,
+        LimitScope.COMPANY: operator + secret + told,
     }
     # an address of the operator's choice is another vendor, with limits of its own
     prefixes = {

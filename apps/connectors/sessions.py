@@ -39,6 +39,7 @@ def open_session(connection: Connection, *, run_id: int | None = None) -> Sessio
             organisation_id=connector.organisation_id, connection_id=connection.pk, run_id=run_id
         ),
         vault=ConnectorVault(connector.pk),
+        company=connection.pinned_company_id,
     )
 
     def keep(key: str | None) -> None:
@@ -61,6 +62,7 @@ def candidate_session(
     recorder: ExchangeRecorder,
     vault: Vault | None = None,
     without: Collection[str] = (),
+    company: str = "",
 ) -> Session:
     """A session with values that may not be stored yet; what the vendor issues stays in the session's own vault."""
     values = ready_values(provider, auth, given, client=client, without=without)
@@ -70,7 +72,13 @@ def candidate_session(
         values=values,
         transport=environment.transport(provider),
         vault=vault or NoVault(),
-        limiter=limiter(provider, auth, values, override=environment.base_url(provider.slug)),
+        limiter=limiter(
+            provider,
+            auth,
+            values,
+            override=environment.base_url(provider.slug),
+            company=company or (f"client {client.pk}" if client is not None else ""),
+        ),
         record=recorder,
     )
     session.memory["recorder"] = recorder

@@ -183,3 +183,44 @@ def test_two_processes_share_a_limit(manage: Manage) -> None:
 
     assert sum(taken) == 20, taken
     assert RateBucket.objects.get(pk="shared:0").remaining == 0
+
+
+def test_one_consent_is_one_company(vendor: Vendor) -> None:
+    auth = registry.provider(SLUG).auth[0]
+
+    def company(name: str, **values: str) -> str:
+        prefixes = limiter(registry.provider(SLUG), auth, {"api_key": KEY, **values}, company=name).prefixes
+        return prefixes[LimitScope.COMPANY]
+
+    assert company("7") != company("8")
+    assert company("7", company=NUMBER) == company("8", company=NUMBER)  # a field says which company is meant
+
+
+SLIDING = (RateLimit(scope=LimitScope.CREDENTIAL, count=3, seconds=10, sliding=True),)
+ALONE = (RateLimit(scope=LimitScope.CREDENTIAL, concurrency=1),)
+
+
+def test_a_sliding_limit_counts_back_from_each_call(shared: SharedLimiter, clock: Clock) -> None:
+    for _call in range(3):
+        assert shared.wait_for(SLIDING) == 0
+        clock.now += 3
+
+    assert shared.wait_for(SLIDING) == pytest.approx(1.5)  # the first call, ten seconds and the way to the vendor
+    clock.now += 1.6
+    assert shared.wait_for(SLIDING) == 0
+    assert shared.wait_for(SLIDING) == pytest.approx(2.9, abs=0.01)
+
+
+def test_a_place_is_given_up_or_runs_out(shared: SharedLimiter, clock: Clock) -> None:
+    first = shared.enter(ALONE, 60)
+    assert first is not None
+    assert shared.enter(ALONE, 60) is None
+
+    shared.leave(first)
+    second = shared.enter(ALONE, 60)
+    assert second is not None
+    clock.now += 61  # killed: nobody has given it up
+    third = shared.enter(ALONE, 60)
+    assert third is not None
+    shared.leave(second)
+    assert shared.enter(ALONE, 60) is None
