@@ -23,12 +23,10 @@ ISSUED: list[str] = []
 class OneToken(FortnoxSandbox):
     """Gives the token of the first answer again, as the suite's sessions do not share theirs."""
 
-    given: dict[str, Answer]
-
     def handle(self, request: Request) -> Answer:
         if request.path != "/oauth-v1/token":
             return super().handle(request)
-        kept = self.__dict__.setdefault("given", {})
+        kept: dict[str, Answer] = self.__dict__.setdefault("given", {})
         who = f"{request.headers.get('authorization')} {request.headers.get('tenantid')}"
         if who not in kept:
             answer = super().handle(request)
@@ -49,10 +47,11 @@ def seed(sandbox: Sandbox) -> None:
     sandbox.seed(books("other", "Bäckby AB", OTHER_NR, OTHER), {**access, "tenant": int(OTHER_TENANT)})
 
 
-def error(status: int, code: int | None, message: str = "x", *, lower: bool = False, **headers: str) -> Answer:
+def error(status: int, code: int | None, message: str = "x", *, lower: bool = False, wait: int | None = None) -> Answer:
     names = ("error", "message", "code") if lower else ("Error", "Message", "Code")
     told = dict(zip(names, (1, message, code), strict=True))
     body = {"ErrorInformation": told} if code is not None else {"message": message}
+    headers = {} if wait is None else {"Retry-After": str(wait)}
     return Answer(status=status, headers=headers, body=json.dumps(body).encode())
 
 
@@ -118,7 +117,7 @@ HARNESS = Harness(
         Refused(name="422", answer=error(422, 2000359), failure=Failure.RECORD, code="fortnox.refused"),
         Refused(
             name="429",
-            answer=error(429, None, **{"Retry-After": "77"}),
+            answer=error(429, None, wait=77),
             failure=Failure.TRANSIENT,
             code="connector.busy",
             retry_after=77.0,

@@ -1,0 +1,247 @@
+"""What the README warns of: texts for numbers, pages that shift, wrong years, files of other encodings."""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from apps.connectors.sdk.failures import Failure
+from apps.connectors.sdk.queries import Full, Window
+from apps.connectors.sdk.sandbox import Answer, Request
+from apps.connectors.sdk.session import Session
+from apps.records.enums import Resource
+from apps.records.ledger import ControlBalance, Voucher
+from tests.connectors.bench import Bench, refusal
+
+DAY = Window(date(2026, 3, 31), date(2026, 3, 31))
+YEARS = [{"Id": "7", "FromDate": "2026-01-01", "ToDate": "2026-12-31"}]
+META = {"@TotalResources": 1, "@TotalPages": 1, "@CurrentPage": 1}
+
+
+@pytest.fixture
+def bench(bench: Bench) -> Iterator[Bench]:
+    """Answers here are odd on purpose: the document does not know them."""
+    yield bench
+    bench.exchanges.clear()
+
+
+def answer(body: Any) -> Answer:
+    return Answer(status=200, body=json.dumps(body).encode())
+
+
+def play(bench: Bench, told: dict[str, Any]) -> None:
+    """Answer each path with its body; bytes are files; a path that is not told is 404 without a code."""
+
+    def say(request: Request, _n: int) -> Answer:
+        found = told.get(request.path.removeprefix("/3"))
+        if callable(found):
+            found = found(dict(request.query))
+        if found is None:
+            return Answer(status=404, body=b"{}")
+        return Answer(status=200, body=found) if isinstance(found, bytes) else answer(found)
+
+    bench.mouth.speak("/3/", say)
+
+
+def whole(number: str = "12", **more: Any) -> dict[str, Any]:
+    rows = [
+        {"Account": "1930", "Debit": "100.50", "Credit": "0", "Removed": "false", "CostCenter": "", "Project": "0"},
+        {"Account": 3001, "Debit": 0, "Credit": 100.5, "Removed": False, "CostCenter": "K1", "Project": None},
+        {"Account": 5010, "Debit": 7, "Credit": 0, "Removed": "true"},
+    ]
+    return {
+        "VoucherSeries": "A",
+        "VoucherNumber": number,
+        "Year": "7",
+        "TransactionDate": "2026-03-31",
+        "Description": "Köp",
+        "VoucherRows": rows,
+        **more,
+    }
+
+
+def short(number: str = "12", day: str = "2026-03-31") -> dict[str, Any]:
+    return {"VoucherSeries": "A", "VoucherNumber": number, "Year": 7, "TransactionDate": day}
+
+
+def vouchers(bench: Bench, query: Any = DAY, session: Session | None = None) -> list[Any]:
+    return [item for page in bench.read(Resource.VOUCHERS, query, session=session) for item in page.records]
+
+
+def test_texts_for_numbers_and_booleans(bench: Bench) -> None:
+    play(
+        bench,
+        {
+            "/financialyears": {"FinancialYears": YEARS},
+            "/vouchers": {"MetaInformation": {name: str(count) for name, count in META.items()}, "Vouchers": [short()]},
+            "/vouchers/A/12": {"Voucher": whole()},
+        },
+    )
+
+    (found,) = vouchers(bench)
+
+    assert (found.external_id, found.number, found.text) == ("7-A-12", "12", "Köp")
+    assert [(line.row, line.account, line.amount, line.dimensions) for line in found.postings] == [
+        (1, "1930", Decimal("100.50"), {}),
+        (2, "3001", Decimal("-100.5"), {"cost_centre": "K1"}),
+    ]
+
+
+def test_a_list_that_filters_too_widely_is_looked_at_again(bench: Bench) -> None:
+    rows = [short("11", "2026-03-30"), short(), short("13", "2026-04-01")]
+    told = {
+        "/financialyears": {"FinancialYears": YEARS},
+        "/vouchers": {"MetaInformation": META, "Vouchers": rows},
+        "/vouchers/A/12": {"Voucher": whole()},
+    }
+    play(bench, told)
+
+    assert [item.number for item in vouchers(bench)] == ["12"]
+
+
+def test_without_the_file_a_year_is_read_one_by_one(bench: Bench) -> None:
+    play(
+        bench,
+        {
+            "/financialyears": {"FinancialYears": YEARS},
+            "/vouchers": {"MetaInformation": META, "Vouchers": [short()]},
+            "/vouchers/A/12": {"Voucher": whole()},
+        },
+    )
+
+    assert [item.external_id for item in vouchers(bench, Full())] == ["7-A-12"]
+
+
+@pytest.mark.parametrize("more", [{"Year": 8}, {"VoucherSeries": "B"}, {"VoucherNumber": 120}])
+def test_another_voucher_than_asked_for_is_no_answer(bench: Bench, more: dict[str, Any]) -> None:
+    told = {
+        "/financialyears": {"FinancialYears": YEARS},
+        "/vouchers": {"MetaInformation": META, "Vouchers": [short()]},
+        "/vouchers/A/12": {"Voucher": whole(**more)},
+    }
+    play(bench, told)
+
+    error = refusal(lambda: vouchers(bench))
+
+    assert (error.failure, error.remedy.code) == (Failure.TRANSIENT, "connector.bad_page")
+
+
+def test_a_voucher_without_rows_is_not_whole(bench: Bench) -> None:
+    row = whole()
+    del row["VoucherRows"]
+    told = {
+        "/financialyears": {"FinancialYears": YEARS},
+        "/vouchers": {"MetaInformation": META, "Vouchers": [short()]},
+        "/vouchers/A/12": {"Voucher": row},
+    }
+    play(bench, told)
+
+    assert refusal(lambda: vouchers(bench)).remedy.code == "connector.bad_page"
+
+
+def test_pages_that_shift_are_read_again_and_each_row_once(bench: Bench) -> None:
+    asked: list[int] = []
+
+    def projects(query: dict[str, str]) -> dict[str, Any]:
+        asked.append(int(query["page"]))
+        grown = len(asked) > 1  # one row came before the others after the first page was read
+        numbers = (["0"] if grown else []) + ["1", "2", "3"]
+        at = 2 * (int(query["page"]) - 1)
+        meta = {"@TotalResources": len(numbers), "@TotalPages": 2, "@CurrentPage": int(query["page"])}
+        rows = [{"ProjectNumber": number, "Description": "x"} for number in numbers[at : at + 2]]
+        return {"MetaInformation": meta, "Projects": rows}
+
+    play(bench, {"/projects": projects, "/costcenters": {"CostCenters": []}})
+
+    found = [item.external_id for page in bench.read(Resource.DIMENSIONS) for item in page.records]
+
+    assert sorted(found) == [f"project:{n}" for n in range(4)]
+    assert asked == [1, 2, 1, 2]
+
+
+SIE = """#FLAGGA 0
+#FORMAT PC8
+#SIETYP 4
+#RAR 0 20260101 20261231
+#DIM 1 "Kostnadsställe"
+#VER A 12 20260331 "Köp" 20260401
+{
+#BTRANS 5010 {} 7.00 20260331
+#TRANS 1930 {} 100.50 20260331 "" 0
+#RTRANS 3001 {1 "K1"} -100.50
+#TRANS 3001 {1 "K1"} -100.50
+}
+"""
+
+
+@pytest.mark.parametrize("encoding", ["cp437", "utf-8", "iso-8859-1"])
+def test_the_file_says_the_same_as_the_voucher(bench: Bench, encoding: str) -> None:
+    told = {
+        "/financialyears": {"FinancialYears": YEARS},
+        "/sie/4": SIE.encode(encoding),
+        "/vouchers/A/12": {"Voucher": whole()},
+    }
+    play(bench, told)
+    getter = bench.provider.resources[Resource.VOUCHERS].get
+    assert getter is not None
+
+    (from_file,) = vouchers(bench, Full())
+    (alone,) = getter(bench.session(), ["7-A-12"])
+
+    assert isinstance(alone, Voucher)
+    assert (from_file.external_id, from_file.text, from_file.postings) == (
+        alone.external_id,
+        alone.text,
+        alone.postings,
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("20260101 20261231", "20250101 20251231"), ("#RAR 0", "#RAR -1"), ("}\n", "")],
+    ids=["another year", "no year", "cut"],
+)
+def test_a_file_that_is_not_the_years_own_or_not_whole(bench: Bench, change: tuple[str, str]) -> None:
+    play(bench, {"/financialyears": {"FinancialYears": YEARS}, "/sie/4": SIE.replace(*change).encode("cp437")})
+
+    assert refusal(lambda: vouchers(bench, Full())).remedy.code == "connector.bad_page"
+
+
+def test_balances_that_the_list_tells_are_taken_from_it(bench: Bench) -> None:
+    row = {"Number": 1930, "BalanceBroughtForward": "10.5", "BalanceCarriedForward": 7}
+    told = {"/financialyears": {"FinancialYears": YEARS}, "/accounts": {"MetaInformation": META, "Accounts": [row]}}
+    play(bench, told)
+
+    (found,) = [item for page in bench.read(Resource.CONTROL_BALANCES) for item in page.records]
+
+    assert isinstance(found, ControlBalance)
+    assert (found.account, found.opening, found.movement, found.closing) == (
+        "1930",
+        Decimal("10.5"),
+        Decimal("-3.5"),
+        Decimal(7),
+    )
+
+
+@pytest.mark.parametrize(
+    "body", [{"LockedPeriod": {"EndDate": None}}, {"LockedPeriod": None}, {}, {"LockedPeriod": {}}]
+)
+def test_no_locked_period(bench: Bench, body: Any) -> None:
+    play(bench, {"/settings/lockedperiod": body})
+
+    (page,) = list(bench.read(Resource.LOCKS))
+
+    assert (page.records, page.last) == ((), True)
+
+
+def test_a_wrong_id_is_gone(bench: Bench) -> None:
+    getter = bench.provider.resources[Resource.VOUCHERS].get
+    assert getter is not None
+
+    (found,) = getter(bench.session(), ["what"])
+
+    assert found.external_id == "what"
+    assert not bench.mouth.heard
