@@ -10,7 +10,8 @@ from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A
 
 from apps.connectors import providers as our_folder
 from apps.connectors import registry
-from apps.connectors.sdk.declaration import Auth, Field, FieldScope, Provider
+from apps.connectors.sdk.auths import OAuth
+from apps.connectors.sdk.declaration import Auth, Deletes, Field, FieldScope, Provider
 
 PATH_KINDS = frozenset({"header", "query", "json", "path"})
 OUR_FILES = ("NOTES.md", "static")
@@ -46,6 +47,9 @@ def faults(provider: Provider) -> Iterator[str]:
         yield "no host may have the credentials"
     for path in provider.secret_paths:
         yield from _secret_path_fault(path)
+    for name, endpoint in provider.resources.items():
+        if endpoint.deletes is Deletes.BY_LIST and endpoint.overlap is None:
+            yield f"{name} learns deletions from a list, and does not read changes since"
     if any((limit.count is None) != (limit.seconds is None) for limit in provider.limits):
         yield "a limit has a count without seconds, or seconds without a count"
 
@@ -58,6 +62,8 @@ def _auth_faults(provider: Provider, auth: Auth) -> Iterator[str]:
     if any(field.secret for field in auth.fields) and not provider.secret_paths:
         yield f"{auth.name} has secret fields, and no secret_paths say where they stand in requests and answers"
     fields = {field.name: field for field in auth.fields}
+    if isinstance(auth, OAuth) and auth.client_id not in fields:
+        yield f"{auth.name} has no field {auth.client_id}"
     for name in provider.identity_fields:
         told = fields.get(name)
         if told is not None and (told.secret or told.scope is FieldScope.OPERATOR):
