@@ -75,8 +75,16 @@ def window_of(session: Session, query: Query) -> Window | None:
 
 
 def spans(session: Session, window: Window) -> list[tuple[date, date, bool]]:
-    """The window cut where fiscal years begin: first and last day, and whether the first begins a fiscal year."""
-    starts = {year.start for year in fiscal_years(session)}
+    """The window cut where fiscal years begin: first and last day, and whether the first begins a fiscal year.
+
+    Years that may not be read are taken for calendar years.
+    """
+    try:
+        starts = {year.start for year in fiscal_years(session)}
+    except ConnectorError as error:
+        if error.failure is not Failure.PERMISSION and error.facts.get("status") != "404":
+            raise
+        starts = {date(year, 1, 1) for year in range(window.start.year, window.end.year + 1)}
     cuts = sorted({window.start, *(day for day in starts if window.start < day <= window.end)})
     ends = [*(day - DAY for day in cuts[1:]), window.end]
     return [(start, end, start in starts) for start, end in zip(cuts, ends, strict=True)]

@@ -107,21 +107,22 @@ def _balances(session: Session, days: Iterable[date]) -> tuple[dict[str, Told], 
 def _control(
     known: chart.Chart, key: str, told: Told, span: tuple[date, date, bool], at: datetime
 ) -> ControlBalance | None:
-    """The interval's opening and closing; only the closing where the vendor left the day before out.
+    """The interval's opening and closing; only the closing where the vendor left the day before, or the last, out.
 
     What Debet and Kredit cover is unconfirmed: they stand in `custom` beside an interval.
     """
     start, end, new_year = span
-    if end not in told:
+    last = max((day for day in told if start <= day <= end), default=None)
+    if last is None:
         return None
     account = known.by_key.get(key)
     number = account.number if account else f"netvisorkey {key}"  # a hidden one still counts, and is told
-    debit, credit, closing = told[end]
+    debit, credit, closing = told[last]
     before = told.get(start - DAY)
     opening = ZERO if new_year and _is_result(known, key) else before[2] if before else None
-    if opening is None:
+    if opening is None or last != end:
         return ControlBalance(
-            external_id=key, account=number, basis=Basis.AS_OF, from_=None, to=end,
+            external_id=key, account=number, basis=Basis.AS_OF, from_=None, to=last,
             debit=debit, credit=credit, closing=closing, read_at=at,
         )  # fmt: skip
     return ControlBalance(
