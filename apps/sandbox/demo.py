@@ -163,7 +163,7 @@ def _shared(organisation: Organisation, told: Any) -> Connector:
     if held is not None:
         return held
     outcome = activate_shared(
-        organisation=organisation, provider=told.provider, auth="", values=told.values, secrets={}, actor=None
+        organisation=organisation, provider=told.provider, auth=told.auth, values=told.values, secrets={}, actor=None
     )
     if outcome.connector is None or outcome.trouble is not None:
         raise RuntimeError(f"{told.label}: {outcome.trouble}")
@@ -187,7 +187,7 @@ def _connected(client: Client, told: ClientStory, shared: dict[str, Connector]) 
         outcome = activate(
             client=client,
             provider=told.connector.provider,
-            auth="",
+            auth=told.connector.auth,
             values=told.connector.values,
             secrets={},
             actor=None,

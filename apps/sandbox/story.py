@@ -30,12 +30,16 @@ class OrganisationStory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorStory:
-    """A connector and its field values. `key`: the story's name for a shared one, empty for a client's own."""
+    """A connector and its field values. `key`: the story's name for a shared one, empty for a client's own.
+
+    `auth`: the name of the way to sign in, empty for the provider's first.
+    """
 
     key: str
     provider: str
     label: str
     values: Mapping[str, str]
+    auth: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +121,13 @@ def load_story(path: Path, today: date, vouchers: int | None = None) -> Story:
 
 
 def _connector(key: str, table: Mapping[str, Any]) -> ConnectorStory:
-    return ConnectorStory(key=key, provider=table["provider"], label=table["label"], values=dict(table["values"]))
+    return ConnectorStory(
+        key=key,
+        provider=table["provider"],
+        label=table["label"],
+        values=dict(table["values"]),
+        auth=table.get("auth", ""),
+    )
 
 
 def _client(row: Mapping[str, Any], country: str, shared: Mapping[str, ConnectorStory]) -> ClientStory:
