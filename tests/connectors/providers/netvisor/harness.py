@@ -1,11 +1,13 @@
 """Netvisor for the contract suite: two companies of a bureau, each with keys of its own."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 from apps.connectors.providers.netvisor.sandbox import make_sandbox
 from apps.connectors.sdk.failures import Failure
 from apps.connectors.sdk.queries import Window
-from apps.connectors.sdk.sandbox import Answer, Sandbox
+from apps.connectors.sdk.sandbox import Answer, Request, Sandbox
 from tests.connectors.bench import Harness, Refused
 from tests.connectors.providers.netvisor.books import MAIN, OTHER, books
 
@@ -37,6 +39,11 @@ def ok(body: str = "", status: int = 200, at: str = "20.11.2026 2:03:24") -> Ans
 def failed(told: str, status: int = 200, **headers: str) -> Answer:
     lines = f"<Status>FAILED</Status><Status>{told}</Status><TimeStamp>7.4.2009 13:46:07</TimeStamp>"
     return xml(f"<Root><ResponseStatus>{lines}</ResponseStatus></Root>", status, **headers)
+
+
+def always(answer: Answer) -> Callable[[Request, int], Answer]:
+    """For a bench's mouth: this answer to every request."""
+    return lambda _request, _n: replace(answer)
 
 
 HTML = Answer(status=500, headers={"Content-Type": "text/html"}, body=b"<!DOCTYPE html><html><h1>Netvisor</h1></html>")

@@ -337,3 +337,18 @@ def test_a_dimension_named_twice_on_a_line_keeps_both() -> None:
     line = shapes.voucher(root[0]).postings[1]
 
     assert (line.dimensions, line.custom) == ({"P": "A"}, {"more_dimensions": [["P", "B"]]})
+
+
+def test_controls_without_a_period_list_take_calendar_years_and_the_days_that_came(bench: Bench) -> None:
+    answers(
+        bench, accountlist=ok(ACCOUNTS), accountbalance=balances(balance("30.1.2024", ("", "5", "-5"), 8))
+    )  # fmt: skip
+
+    (found,) = read(bench, Resource.CONTROL_BALANCES)
+
+    assert (found.account, found.basis, found.to, found.closing) == (
+        "3000",
+        Basis.AS_OF,
+        date(2024, 1, 30),
+        Decimal(-5),
+    )

@@ -18,7 +18,7 @@ from apps.records.ledger import Account, ControlBalance, Dimension, FiscalYear, 
 from apps.records.parties import Party
 from apps.records.products import Product
 from tests.connectors.bench import Bench, refusal
-from tests.connectors.providers.netvisor.harness import GOOD, MAIN_NR, failed, ok
+from tests.connectors.providers.netvisor.harness import GOOD, MAIN_NR, always, failed, ok
 
 YEAR = Window(date(2026, 1, 1), date(2026, 12, 31))
 
@@ -321,7 +321,7 @@ def test_one_request_at_a_time_per_company(bench: Bench) -> None:
 
 def test_a_missing_right_names_the_resource_to_tick(bench: Bench) -> None:
     for told in (failed("SERVICE_ACCESS_ERROR :: No"), failed("AUTHENTICATION_FAILED :: No", 403)):
-        bench.mouth.speak("/accountbalance.nv", lambda _r, _n, told=told: told)
+        bench.mouth.speak("/accountbalance.nv", always(told))
 
         with pytest.raises(ConnectorError) as caught:
             records(bench, Resource.CONTROL_BALANCES, YEAR)
@@ -333,7 +333,7 @@ def test_a_missing_right_names_the_resource_to_tick(bench: Bench) -> None:
 
 def test_an_empty_answer_is_an_empty_list(bench: Bench) -> None:
     for inside in ("", "<Vouchers/>", "<vouchers></vouchers>"):
-        bench.mouth.speak("/accountingledger.nv", lambda _r, _n, inside=inside: ok(inside))
+        bench.mouth.speak("/accountingledger.nv", always(ok(inside)))
 
         pages = list(bench.read(Resource.VOUCHERS, Window(date(2026, 3, 1), date(2026, 3, 31))))
 
