@@ -1,7 +1,7 @@
 """XML of vendors, read safely: no DTD, no entities but the five of XML, no network, a size limit.
 
-Element and attribute names are compared without case and without namespace: vendors write `Netvisorkey` and
-`NetvisorKey` in one document.
+Element and attribute names are compared without case and without namespace: vendors write `Somekey` and `SomeKey`
+in one document.
 """
 
 import re
