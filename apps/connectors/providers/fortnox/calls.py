@@ -133,7 +133,7 @@ def _note_clock(session: Session, answer: Answer) -> None:
 
 
 def modified(query: Query) -> dict[str, str]:
-    """The filter for a question about changes: Swedish time to the minute, moved back by the overlap."""
+    """The filter for a question about changes: Swedish time, to the minute before. The overlap is off the cursor already."""
     if not isinstance(query, Since):
         return {}
     try:
@@ -141,7 +141,7 @@ def modified(query: Query) -> dict[str, str]:
     except ValueError as error:
         raise UnsupportedQueryError(f"{query.cursor!r} is not a time like 2026-11-20T06:00:00+00:00") from error
     at = at if at.tzinfo else at.replace(tzinfo=STOCKHOLM)
-    return {"lastmodified": f"{(at - OVERLAP).astimezone(STOCKHOLM):%Y-%m-%d %H:%M}"}
+    return {"lastmodified": f"{at.astimezone(STOCKHOLM):%Y-%m-%d %H:%M}"}
 
 
 def sie_file(session: Session, year: FiscalYear, kind: int) -> SieFile | None:

@@ -108,8 +108,7 @@ def check_text(spec: dict[str, Any], text: str) -> None:
         minute(text)
 
 
-def check_value(schema: dict[str, Any], value: Any, where: str, *, loose: bool = False) -> None:
-    """`loose`: numbers and booleans may be texts, and texts numbers (recorded so)."""
+def check_value(schema: dict[str, Any], value: Any, where: str) -> None:
     more: set[str] = set()
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[-1]
@@ -118,18 +117,16 @@ def check_value(schema: dict[str, Any], value: Any, where: str, *, loose: bool =
     if value is None:
         return
     kind = schema.get("type", "object")
-    plain = kind in ("string", "integer", "number", "boolean") and isinstance(value, str | int | float)
-    if not (loose and plain):
-        fitting = TYPES[kind] if kind != "number" else (int, float, str)  # QuantityInStock "0" is recorded
-        assert isinstance(value, fitting), f"{where}: {value!r} is no {kind}"
-        assert kind == "boolean" or not isinstance(value, bool), f"{where}: {value!r} is no {kind}"
+    fitting = TYPES[kind] if kind != "number" else (int, float, str)  # QuantityInStock "0" is recorded
+    assert isinstance(value, fitting), f"{where}: {value!r} is no {kind}"
+    assert kind == "boolean" or not isinstance(value, bool), f"{where}: {value!r} is no {kind}"
     if "enum" in schema:
         assert value in schema["enum"], f"{where}: {value!r}"
     if kind == "array":
         for item in value:
-            check_value(schema["items"], item, f"{where}[]", loose=loose)
+            check_value(schema["items"], item, f"{where}[]")
     if kind == "object":
         for key, inner in value.items():
             if key not in more:
                 assert key in schema["properties"], f"{where}: no property {key}"
-                check_value(schema["properties"][key], inner, f"{where}.{key}", loose=loose)
+                check_value(schema["properties"][key], inner, f"{where}.{key}")
