@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('connectors', '0004_pagedigest_read_at'),
+        ("connectors", "0004_pagedigest_read_at"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='ratebucket',
-            name='holder',
-            field=models.CharField(blank=True, default='', max_length=32),
+            model_name="ratebucket",
+            name="holder",
+            field=models.CharField(blank=True, default="", max_length=32),
         ),
         migrations.AddField(
-            model_name='ratebucket',
-            name='times',
-            field=models.TextField(blank=True, default=''),
+            model_name="ratebucket",
+            name="times",
+            field=models.TextField(blank=True, default=""),
         ),
     ]

@@ -6,50 +6,63 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('clients', '0002_initial'),
-        ('connectors', '0005_sliding'),
+        ("clients", "0002_initial"),
+        ("connectors", "0005_sliding"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='OAuthGrant',
+            name="OAuthGrant",
             fields=[
-                ('connection', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='grant', serialize=False, to='connectors.connection')),
-                ('tokens', apps.core.fields.SafeEncryptedText(default='{}')),
-                ('expires_at', models.DateTimeField(null=True, verbose_name='access ends')),
-                ('refresh_expires_at', models.DateTimeField(null=True, verbose_name='consent ends')),
-                ('version', models.PositiveIntegerField(default=0)),
-                ('in_flight', models.BooleanField(default=False)),
-                ('lease', models.CharField(blank=True, default='', max_length=32)),
-                ('lease_until', models.FloatField(default=0.0)),
-                ('consented_at', models.DateTimeField(null=True, verbose_name='consented')),
-                ('consented_by', models.CharField(blank=True, max_length=254, verbose_name='consented by')),
+                (
+                    "connection",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="grant",
+                        serialize=False,
+                        to="connectors.connection",
+                    ),
+                ),
+                ("tokens", apps.core.fields.SafeEncryptedText(default="{}")),
+                ("expires_at", models.DateTimeField(null=True, verbose_name="access ends")),
+                ("refresh_expires_at", models.DateTimeField(null=True, verbose_name="consent ends")),
+                ("version", models.PositiveIntegerField(default=0)),
+                ("in_flight", models.BooleanField(default=False)),
+                ("lease", models.CharField(blank=True, default="", max_length=32)),
+                ("lease_until", models.FloatField(default=0.0)),
+                ("consented_at", models.DateTimeField(null=True, verbose_name="consented")),
+                ("consented_by", models.CharField(blank=True, max_length=254, verbose_name="consented by")),
             ],
             options={
-                'verbose_name': 'consent',
-                'verbose_name_plural': 'consents',
+                "verbose_name": "consent",
+                "verbose_name_plural": "consents",
             },
         ),
         migrations.CreateModel(
-            name='ConsentState',
+            name="ConsentState",
             fields=[
-                ('digest', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('browser', models.CharField(max_length=64)),
-                ('user_id', models.BigIntegerField()),
-                ('provider', models.CharField(max_length=40)),
-                ('auth', models.CharField(max_length=20)),
-                ('redirect_uri', models.CharField(max_length=300)),
-                ('entered', apps.core.fields.SafeEncryptedText(default='{}')),
-                ('made_at', models.DateTimeField(auto_now_add=True)),
-                ('used_at', models.DateTimeField(null=True)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='clients.client')),
-                ('connector', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, to='connectors.connector')),
+                ("digest", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("browser", models.CharField(max_length=64)),
+                ("user_id", models.BigIntegerField()),
+                ("provider", models.CharField(max_length=40)),
+                ("auth", models.CharField(max_length=20)),
+                ("redirect_uri", models.CharField(max_length=300)),
+                ("entered", apps.core.fields.SafeEncryptedText(default="{}")),
+                ("made_at", models.DateTimeField(auto_now_add=True)),
+                ("used_at", models.DateTimeField(null=True)),
+                ("client", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="clients.client")),
+                (
+                    "connector",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.CASCADE, to="connectors.connector"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'begun consent',
-                'verbose_name_plural': 'begun consents',
+                "verbose_name": "begun consent",
+                "verbose_name_plural": "begun consents",
             },
         ),
     ]

@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('flows', '0001_initial'),
+        ("flows", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='feed',
-            name='watermark',
-            field=models.CharField(blank=True, default='', max_length=80),
+            model_name="feed",
+            name="watermark",
+            field=models.CharField(blank=True, default="", max_length=80),
         ),
         migrations.AddField(
-            model_name='feed',
-            name='watermark_at',
+            model_name="feed",
+            name="watermark_at",
             field=models.DateTimeField(null=True),
         ),
     ]

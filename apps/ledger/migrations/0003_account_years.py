@@ -6,28 +6,61 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('clients', '0002_initial'),
-        ('ledger', '0002_finding_kinds'),
+        ("clients", "0002_initial"),
+        ("ledger", "0002_finding_kinds"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AccountYear',
+            name="AccountYear",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200, verbose_name='name')),
-                ('type', models.CharField(choices=[('asset', 'asset'), ('liability', 'liability'), ('equity', 'equity'), ('income', 'income'), ('expense', 'expense'), ('off_balance', 'off_balance'), ('unknown', 'unknown')], default=apps.records.enums.AccountType['UNKNOWN'], max_length=12, verbose_name='type')),
-                ('active', models.BooleanField(default=True, verbose_name='active')),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='years', to='ledger.account', verbose_name='account')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='clients.client', verbose_name='client')),
-                ('fiscal_year', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='ledger.fiscalyear', verbose_name='fiscal year')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("asset", "asset"),
+                            ("liability", "liability"),
+                            ("equity", "equity"),
+                            ("income", "income"),
+                            ("expense", "expense"),
+                            ("off_balance", "off_balance"),
+                            ("unknown", "unknown"),
+                        ],
+                        default=apps.records.enums.AccountType["UNKNOWN"],
+                        max_length=12,
+                        verbose_name="type",
+                    ),
+                ),
+                ("active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="years",
+                        to="ledger.account",
+                        verbose_name="account",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="clients.client", verbose_name="client"
+                    ),
+                ),
+                (
+                    "fiscal_year",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to="ledger.fiscalyear", verbose_name="fiscal year"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'account in a year',
-                'verbose_name_plural': 'accounts in a year',
-                'constraints': [models.UniqueConstraint(fields=('account', 'fiscal_year'), name='account_year_once')],
+                "verbose_name": "account in a year",
+                "verbose_name_plural": "accounts in a year",
+                "constraints": [models.UniqueConstraint(fields=("account", "fiscal_year"), name="account_year_once")],
             },
         ),
     ]
