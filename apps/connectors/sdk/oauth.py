@@ -231,6 +231,6 @@ def _ended(grant: str, held: Tokens | None) -> Remedy:
 
 
 def _of(session: "Session", remedy: Remedy) -> Remedy:
-    """A remedy of consent under the provider's own code: `fortnox.consent_lost`."""
+    """A remedy of consent under the provider's own code: `<slug>.consent_lost`."""
     kind, _dot, name = remedy.code.partition(".")
     return replace(remedy, code=f"{session.provider.slug}.{name}") if (kind, name[:8]) == ("connector", "consent_") else remedy  # fmt: skip

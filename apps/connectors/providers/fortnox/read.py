@@ -139,12 +139,17 @@ def _of_year(session: Session, year: FiscalYear, read_at: datetime) -> list[Cont
 
     README has the balance in the list, openapi.json in the single account only (NOTES.md).
     """
-    rows = [row for found in _chart(session, year) for row in found]
-    if not all(CLOSING in row for row in rows):
-        file = sie_file(session, year, 2)
-        if file is not None:
-            return _of_file(file, (year.start, year.end), read_at)
-        rows = [found for row in rows if (found := _account(session, year, row)) is not None]
+    rows: list[dict[str, Any]] = []
+    told = True
+    for found in _chart(session, year):
+        if told and any(row.get(CLOSING) in (None, "") for row in found):
+            file = sie_file(session, year, 2)
+            if file is not None:
+                return _of_file(file, (year.start, year.end), read_at)
+            told = False
+        rows += found
+    if not told:
+        rows = [single for row in rows if (single := _account(session, year, row)) is not None]
     return shaped(partial(shapes.control_balance, year=year, read_at=read_at), rows)
 
 

@@ -117,7 +117,7 @@ def check_value(schema: dict[str, Any], value: Any, where: str) -> None:
     if value is None:
         return
     kind = schema.get("type", "object")
-    fitting = TYPES[kind] if kind != "number" else (int, float, str)  # QuantityInStock "0" is recorded
+    fitting: Any = TYPES[kind] if kind != "number" else (int, float, str)  # QuantityInStock "0" is recorded
     assert isinstance(value, fitting), f"{where}: {value!r} is no {kind}"
     assert kind == "boolean" or not isinstance(value, bool), f"{where}: {value!r} is no {kind}"
     if "enum" in schema:

@@ -199,6 +199,23 @@ def test_the_file_says_the_same_as_the_voucher(bench: Bench, encoding: str) -> N
     )
 
 
+def test_what_the_file_does_not_have_yet_is_read_by_itself(bench: Bench) -> None:
+    numbers = [str(n) for n in range(12, 23)]
+    told = {
+        "/financialyears": {"FinancialYears": YEARS},
+        "/vouchers": {"MetaInformation": META, "Vouchers": [short(number) for number in numbers]},
+        "/sie/4": SIE.encode("cp437"),
+        **{f"/vouchers/A/{number}": {"Voucher": whole(number)} for number in numbers},
+    }
+    play(bench, told)
+
+    pages = list(bench.read(Resource.VOUCHERS, DAY))
+
+    assert [item.external_id for page in pages for item in page.records] == [f"7-A-{number}" for number in numbers]
+    assert [page.last for page in pages] == [False, True]
+    assert "/3/vouchers/A/12" not in [request.path for request in bench.mouth.heard]
+
+
 @pytest.mark.parametrize(
     "change",
     [("20260101 20261231", "20250101 20251231"), ("#RAR 0", "#RAR -1"), ("}\n", "")],
