@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from apps.connectors.limits import MemoryBuckets, limiter
 from apps.connectors.sdk.declaration import Auth, Endpoint, FieldScope, OAuth2Code, Provider
 from apps.connectors.sdk.failures import ConnectorError
 from apps.connectors.sdk.ports import MemoryTokens, TokenStore
-from apps.connectors.sdk.queries import Full, Gone, Page, Query, Since, Window
+from apps.connectors.sdk.queries import Full, Gone, Page, Query, Since, Window, rewound
 from apps.connectors.sdk.session import Session
 from apps.connectors.values import ready_values
 from apps.records.enums import Resource
@@ -45,14 +45,16 @@ class Summary:
     cursor: str | None = None
     warnings: list[str] = field(default_factory=list)  # told before the last line, not in it
 
-    def take(self, page: Page) -> None:
+    def take(self, page: Page, overlap: timedelta) -> None:
+        """The cursor is the first page's, moved back by the declared overlap: `--since` takes it as it is."""
         self.pages += 1
         self.complete = page.last
         if page.vendor_count is not None:
             self.vendor_count = (self.vendor_count or 0) + page.vendor_count
         for gone in page.gone:
             self.take_gone(gone)
-        self.cursor = page.watermark or self.cursor
+        if page.watermark and self.cursor is None:
+            self.cursor = rewound(page.watermark, overlap)
         self.warnings += page.warnings
 
     def take_gone(self, gone: Gone) -> None:
@@ -133,7 +135,7 @@ def session_for(provider: Provider, given: Mapping[str, str], *, path: str | Non
     except ValueError as error:
         raise WrongUseError(str(error)) from error
     fields = {name: value for name, value in given.items() if name != "auth" and name not in TOKENS}
-    _refuse_unknown(auth, fields, provider.slug)
+    fields = _own_fields(provider, auth, fields)
     operator = {spec.name: fields.get(spec.name, "") for spec in auth.fields if spec.scope is FieldScope.OPERATOR}
     values = ready_values(provider, auth, fields, client=None, operator=operator)
     override = environment.base_url(provider.slug)
@@ -179,7 +181,7 @@ def read(
     assert endpoint.read is not None  # noqa: S101 - endpoint_of has looked
     summary = Summary()
     for page in endpoint.read(session, query=query, resume=None, digests=NoDigests()):
-        summary.take(page)
+        summary.take(page, endpoint.overlap or timedelta(0))
         shown = page.records if limit is None else page.records[: limit - summary.records]
         for record in shown:
             show(record)
@@ -206,11 +208,16 @@ def get(session: Session, endpoint: Endpoint, ids: list[str], show: Callable[[Re
     return summary
 
 
-def _refuse_unknown(auth: Auth, fields: Mapping[str, str], slug: str) -> None:
+def _own_fields(provider: Provider, auth: Auth, fields: Mapping[str, str]) -> dict[str, str]:
+    """The fields of this way to sign in; those of the provider's other ways may stand in the file too."""
     known = [spec.name for spec in auth.fields]
-    unknown = sorted(set(fields) - set(known))
+    others = {spec.name for way in provider.auth for spec in way.fields}
+    unknown = sorted(set(fields) - others)
     if unknown:
-        raise WrongUseError(f"{slug} ({auth.name}) has no field {', '.join(unknown)}; it has: {', '.join(known)}")
+        raise WrongUseError(
+            f"{provider.slug} ({auth.name}) has no field {', '.join(unknown)}; it has: {', '.join(known)}"
+        )
+    return {name: value for name, value in fields.items() if name in known}
 
 
 def _day(option: str, text: str) -> date:

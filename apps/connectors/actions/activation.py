@@ -24,8 +24,9 @@ from apps.connectors.enums import ConnectionState
 from apps.connectors.exchanges import ExchangeRecorder
 from apps.connectors.grants import keep_grant
 from apps.connectors.guard import check_company
-from apps.connectors.models import Connection, Connector, ConnectorSecret
-from apps.connectors.sdk.declaration import Auth, FieldScope, OAuth2Code
+from apps.connectors.models import Connection, Connector, ConnectorSecret, OAuthGrant
+from apps.connectors.sdk import remedies
+from apps.connectors.sdk.declaration import Auth, FieldScope, OAuth2Client, OAuth2Code
 from apps.connectors.sdk.failures import ConnectorError, Failure
 from apps.connectors.sdk.ports import MemoryTokens, NoVault, Tokens
 from apps.connectors.sdk.session import Session
@@ -139,6 +140,13 @@ def activate_consented(
     )  # fmt: skip
     _ask(tried, client=client, tokens=MemoryTokens(consent.tokens))
     with transaction.atomic():
+        if connector is not None and connector.client_id is None:
+            connector = Connector.objects.select_for_update(of=("self",)).get(pk=connector.pk)
+            if _differs(tried, connector):  # the bureau's application is another now: these tokens are not its own
+                error = ConnectorError(
+                    Failure.SETUP, remedies.CONSENT_STATE, detail="the connector was changed meanwhile", sent=False
+                )
+                return Activation(connector=connector, trouble=trouble_of(error), error=error)
         outcome = _settle(tried, client, connector, actor, None)
         if outcome.ok and outcome.connection is not None:
             keep_grant(outcome.connection, consent.tokens, actor)
@@ -360,6 +368,8 @@ def _keep(tried: _Tried, connector: Connector | None, client: Client | None, act
     """Store the values; what the vendor issued for other ones is dropped."""
     row = connector or Connector(organisation_id=tried.organisation_id, client=client, provider=tried.provider)
     changed = _changed_fields(tried, connector)
+    if connector is not None and changed and (row.auth != tried.auth or _own_tokens(tried)):
+        OAuthGrant.objects.filter(connection__connector=connector).delete()  # issued for other values
     row.auth, row.values = tried.auth, tried.values
     if worked:
         row.verified_at = timezone.now()
@@ -373,6 +383,11 @@ def _keep(tried: _Tried, connector: Connector | None, client: Client | None, act
         details = {"fields": changed, "verified": worked}
         note(organisation_id=tried.organisation_id, actor=actor, action=action, subject=row, details=details)
     return row
+
+
+def _own_tokens(tried: _Tried) -> bool:
+    """Whether its tokens can be had again without anybody's consent."""
+    return isinstance(declared(tried.provider, tried.auth)[1], OAuth2Client)
 
 
 def _changed_fields(tried: _Tried, connector: Connector | None) -> list[str]:

@@ -41,6 +41,11 @@ class Target:
     client: Client | None = None
     connector: Connector | None = None
 
+    @property
+    def may_choose(self) -> bool:
+        """Whether another way to sign in may be taken; under the bureau's own connector, other clients' consents live."""
+        return self.connector is None or self.client is not None
+
     def send(self, form: ConnectorForm, actor: Any) -> Activation:
         values, secrets = form.split()
         given: dict[str, Any] = {"provider": self.provider.slug, "auth": form.auth.name, "values": values}
@@ -126,7 +131,9 @@ def _provider(slug: str) -> Provider:
 
 
 def _form(request: HttpRequest, target: Target) -> HttpResponse:
-    auth = target.connector.auth if target.connector else request.GET.get("auth")
+    auth = target.connector.auth if target.connector else None
+    if target.may_choose:
+        auth = request.GET.get("auth") or auth
     if auth not in (None, *(way.name for way in target.provider.auth)):
         raise Http404
     form = connector_form(target.provider, auth, connector=target.connector)(request.POST or None)
@@ -181,7 +188,7 @@ def _show(request: HttpRequest, target: Target, form: ConnectorForm, trouble: Tr
         told=told,
         example=example,
         placeholders=json.dumps(filled),
-        ways=[way.name for way in target.provider.auth] if target.connector is None else [],
+        ways=[way.name for way in target.provider.auth] if target.may_choose else [],
         consents=target.client is not None and isinstance(form.auth, OAuth2Code),
         guide=[{"text": _(step.text), "link": step.link} for step in target.provider.guide],
         users=_users(target) if target.client is None and target.connector else None,
