@@ -354,7 +354,7 @@ class Intake:
     def _stands(self, old: Voucher, record: records.Voucher) -> bool:
         """Whether what the source still says would be held as it is: years and types of accounts come later too."""
         if old.deleted_at is not None:
-            return False
+            return old.counts == record.counts == Counts.VOID
         if old.kept_out == KeptOut.UNBALANCED and judge(record, self.types)[0] == KeptOut.NO:
             return False
         year = self._year(record.date)

@@ -27,6 +27,7 @@ from apps.ledger.models import LedgerState, Posting, Voucher
 from apps.notifications.models import Problem
 from apps.organisations.enums import Role
 from apps.organisations.models import Membership, Organisation, User
+from apps.records.enums import Counts
 from apps.sandbox.serving import SandboxProcess
 from apps.sandbox.story import COMPLETE, ClientStory, Story
 from apps.sync.actions import start_run
@@ -35,6 +36,8 @@ from apps.sync.models import Run
 
 OWNER_PASSWORD = "kontor-demo"  # noqa: S105 - of a made-up bureau, on this machine only
 NIGHT_SECONDS = 600
+DROPPED = {"drop-voucher": 1, "drop-page": 20}  # vouchers
+DROPPED_DAYS = timedelta(days=60)
 Say = Callable[[str], None]
 
 
@@ -78,7 +81,8 @@ class Demo:
         for story in self.told:
             for client in story.clients:
                 if client.expect == COMPLETE and provider in (None, client.connector.provider):
-                    self.sandbox.fault(client.connector.provider, client.company, switch)
+                    slug, settings = client.connector.provider, _fault_settings(story, client.company, switch)
+                    self.sandbox.fault(slug, client.company, switch, settings)
                     return client.number
         raise ValueError(f"no client uses {provider}")
 
@@ -136,6 +140,24 @@ class Demo:
                 for kind in ("changed", "deleted", "moved", "backdated")
             },
         }
+
+
+def _fault_settings(story: Story, company: str, switch: str) -> dict[str, Any]:
+    """What a fault hits: vouchers of late that the story's own edits leave alone, or they would mend it again."""
+    count = DROPPED.get(switch)
+    if count is None:
+        return {}
+    books = next(told.books for told in story.companies if told.books.company == company)
+    edited = {change.external_id for key, change in story.edits if key == company}
+    recent = sorted(
+        (voucher.date, voucher.external_id)
+        for voucher in books.vouchers
+        if voucher.counts is Counts.POSTED
+        and voucher.external_id not in edited
+        and timedelta(0) <= story.today - voucher.date <= DROPPED_DAYS
+    )
+    start = max(0, (len(recent) - count) // 2)
+    return {"external_ids": [key for _day, key in recent[start : start + count]]}
 
 
 def _organisation(story: Story) -> Organisation:

@@ -20,20 +20,22 @@ from apps.connectors.registry import all_providers
 from apps.connectors.sdk.sandbox import Edit, Sandbox
 from apps.records.json import to_json
 from apps.sandbox.store import Store
-from apps.sandbox.story import STORIES, Story, load_story, time_zone_of
+from apps.sandbox.story import Story, load_story, story_files
 
 START_SECONDS = 20
 
 
-def stories(now: datetime) -> list[Story]:
-    """Every story as it stands where its bureau is, in the order of their file names.
+def stories(now: datetime, vouchers: int | None = None) -> list[Story]:
+    """Every story as it stands where its bureau is, in their order.
 
-    KONTOR_DEMO_VOUCHERS: about so many per company, for tests.
+    For tests: KONTOR_DEMO_VOUCHERS, about so many per company; KONTOR_DEMO_STORIES, only these (names with commas).
     """
-    vouchers = int(os.environ.get("KONTOR_DEMO_VOUCHERS", "0")) or None
+    vouchers = vouchers or int(os.environ.get("KONTOR_DEMO_VOUCHERS", "0")) or None
+    only = [name for name in os.environ.get("KONTOR_DEMO_STORIES", "").split(",") if name]
     return [
-        load_story(path, now.astimezone(ZoneInfo(time_zone_of(path))).date(), vouchers)
-        for path in sorted(STORIES.glob("*.toml"))
+        load_story(path, now.astimezone(ZoneInfo(zone)).date(), vouchers)
+        for path, zone in story_files()
+        if not only or path.stem in only
     ]
 
 
@@ -95,8 +97,8 @@ class SandboxProcess:
     def edit(self, slug: str, company: str, change: Edit) -> None:
         self._control(slug, f"{company}/edit", to_json(change))
 
-    def fault(self, slug: str, company: str, switch: str) -> None:
-        self._control(slug, f"{company}/fault", {"switch": switch, "settings": {}})
+    def fault(self, slug: str, company: str, switch: str, settings: Mapping[str, Any]) -> None:
+        self._control(slug, f"{company}/fault", {"switch": switch, "settings": dict(settings)})
 
     def _control(self, slug: str, path: str, given: Mapping[str, Any]) -> None:
         answer = requests.post(f"{self.base_url}/__sandbox__/{slug}/{path}", json=given, timeout=60)

@@ -84,10 +84,13 @@ class Story:
     moved: Mapping[str, int] = field(default_factory=dict)
 
 
-def time_zone_of(path: Path) -> str:
-    """The time zone of the story's bureau: its `today` is that of the people there."""
-    zone: str = tomllib.loads(path.read_text(encoding="utf-8"))["organisation"]["time_zone"]
-    return zone
+def story_files() -> list[tuple[Path, str]]:
+    """The stories in their `order`, each with the time zone of its bureau: `today` is that of the people there."""
+    found = []
+    for path in STORIES.glob("*.toml"):
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        found.append((data["order"], path, data["organisation"]["time_zone"]))
+    return [(path, zone) for _order, path, zone in sorted(found)]
 
 
 def load_story(path: Path, today: date, vouchers: int | None = None) -> Story:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,19 @@ from apps.ledger.models import FiscalYear, LedgerState, Posting, Voucher
 from apps.ledger.reports import balance_sheet
 from apps.notifications.models import Problem
 from apps.organisations.models import Organisation, User
-from apps.sandbox.story import COMPLETE, STORIES, load_story
+from apps.sandbox.serving import stories
+from apps.sandbox.story import COMPLETE
 from apps.sync.models import Run
 from tests.conftest import DATABASE, Manage
 from tests.factories import ClientFactory
 
 VOUCHERS = 40
-FAULTY = "1001"  # the first client of the first story that is complete otherwise
+# story -> provider, the first client that is complete otherwise, clients, those complete without a fault
+FAULTY = {
+    "nordvik": ("tripletex", "1001", 12, 10),
+    "saaristo": ("netvisor", "2001", 6, 6),
+    "malardalen": ("fortnox", "3001", 7, 5),
+}
 
 
 @pytest.fixture
@@ -31,9 +38,14 @@ def scope(db: None) -> Any:
         yield
 
 
-def demo(manage: Manage, folder: Path, *options: str) -> dict[str, Any]:
-    """The summary: the last line of stdout."""
-    environment = {"KONTOR_LOCAL_DIR": str(folder), "KONTOR_DEMO_VOUCHERS": str(VOUCHERS), "KONTOR_TICK_SECONDS": "0.5"}
+def demo(manage: Manage, folder: Path, *options: str, story: str = "") -> dict[str, Any]:
+    """The summary: the last line of stdout. `story`: of that one alone."""
+    environment = {
+        "KONTOR_DEMO_STORIES": story,
+        "KONTOR_LOCAL_DIR": str(folder),
+        "KONTOR_DEMO_VOUCHERS": str(VOUCHERS),
+        "KONTOR_TICK_SECONDS": "0.5",
+    }
     done = manage("demo", "--no-server", "--reset", "--json", *options, timeout=200, **environment)
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return told
@@ -41,6 +53,8 @@ def demo(manage: Manage, folder: Path, *options: str) -> dict[str, Any]:
 
 EXPECTED = [
     {"code": "connector.wrong_company", "clients": ["1012"]},
+    {"code": "fortnox.api_licence_missing", "clients": ["3007"]},
+    {"code": "fortnox.consent_unknown", "clients": ["3006"]},
     {"code": "tripletex.company_not_opened", "clients": ["1010"]},
 ]
 
@@ -50,57 +64,63 @@ def test_two_nights_agree_with_their_source_to_the_cent(manage: Manage, scope: N
 
     told = demo(manage, tmp_path)
 
-    story = load_story(STORIES / "nordvik.toml", timezone.localdate(), VOUCHERS)
+    told_by = stories(timezone.now(), VOUCHERS)
     assert told == {
-        "clients": 12,
-        "clients_complete": 10,
-        "runs": {"succeeded": 20, "failed": 4},
+        "clients": 25,
+        "clients_complete": 21,
+        "runs": {"succeeded": 42, "failed": 8},
         "vouchers": Voucher.objects.filter(deleted_at=None).count(),
         "postings": Posting.objects.count(),
         "control_difference": "0.00",
         "not_provable": 0,
         "problems": EXPECTED,
-        "moved": dict(story.moved),
+        "moved": dict(sum((Counter(story.moved) for story in told_by), Counter())),
     }
     assert list(told) == [
         "clients", "clients_complete", "runs", "vouchers", "postings", "control_difference", "not_provable", "problems",
         "moved",
     ]  # fmt: skip
-    announced = {client.number: client.expect for client in story.clients if client.expect != COMPLETE}
+    announced = {
+        client.number: client.expect for story in told_by for client in story.clients if client.expect != COMPLETE
+    }
     assert announced == {problem["clients"][0]: problem["code"] for problem in EXPECTED}
-    assert told["vouchers"] > 10 * VOUCHERS
+    assert told["vouchers"] > 21 * VOUCHERS
     assert Posting.objects.aggregate(sum=Sum("amount"))["sum"] == 0
     assert not Run.objects.filter(state__in=("queued", "running")).exists()
-    assert User.objects.count() == 1
+    assert User.objects.count() == len(told_by)
     assert not Client.objects.filter(number=left_over.number).exists()  # --reset
     sheets = [balance_sheet(year.client, year.end) for year in FiscalYear.objects.select_related("client")]
-    assert len(sheets) == 20
+    assert len(sheets) == 2 * 21
     assert {sheet.rest for sheet in sheets} == {0}
     assert any(sheet.earlier_result for sheet in sheets)  # one client has not transferred its result
 
 
 @pytest.mark.skipif(DATABASE != "sqlite", reason="faults are in the source: one database shows them")
+@pytest.mark.parametrize("story", list(FAULTY))
 @pytest.mark.parametrize("fault", ["drop-voucher", "drop-page", "one-cent", "hide-account"])
 def test_a_fault_costs_one_client_its_grade_and_names_account_period_and_difference(
-    manage: Manage, scope: None, tmp_path: Path, fault: str
+    manage: Manage, scope: None, tmp_path: Path, fault: str, story: str
 ) -> None:
-    told = demo(manage, tmp_path, "--fault", fault)
+    provider, faulty, clients, complete = FAULTY[story]
 
-    assert (told["clients"], told["clients_complete"]) == (12, 9)
-    assert told["runs"] == {"succeeded": 18, "failed": 6}
+    told = demo(manage, tmp_path, "--fault", fault, "--provider", provider, story=story)
+
+    assert (told["clients"], told["clients_complete"]) == (clients, complete - 1)
+    assert told["runs"] == {"succeeded": 2 * (complete - 1), "failed": 2 * (clients - complete + 1)}
     assert told["control_difference"] != "0.00"
-    differs = {"code": "ledger.differs", "clients": [FAULTY]}
-    assert told["problems"] == sorted([*EXPECTED, differs], key=lambda problem: str(problem["code"]))
+    differs = {"code": "ledger.differs", "clients": [faulty]}
+    own = [problem for problem in EXPECTED if problem["clients"][0][0] == faulty[0]]
+    assert told["problems"] == sorted([*own, differs], key=lambda problem: str(problem["code"]))
 
-    proof = LedgerState.objects.get(client__number=FAULTY).proof
+    proof = LedgerState.objects.get(client__number=faulty).proof
     assert proof.grade == 4
     assert proof.differences
     for one in proof.differences:
-        assert re.fullmatch(r"\d{4}", one["account"]), one
+        assert re.fullmatch(r"\d{4}|netvisorkey \d+", one["account"]), one
         assert re.match(r"20\d\d", one["period"]), one
         assert re.fullmatch(r"-?\d+\.\d\d", one["difference"]), one
         assert one["difference"] != "0.00"
-    problem = Problem.objects.get(client__number=FAULTY, resolved_at=None)
+    problem = Problem.objects.get(client__number=faulty, resolved_at=None)
     assert {"account", "period", "difference"} <= set(problem.facts)
     assert problem.facts["difference"].lstrip("-") in {one["difference"].lstrip("-") for one in proof.differences}
     if fault == "one-cent":

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from apps.formats.sie.chart import account_type
-from apps.records.enums import Basis, LockKind, VoucherKind
+from apps.records.enums import Basis, Counts, LockKind, VoucherKind
 from apps.records.ledger import (
     Account,
     ControlBalance,
@@ -215,6 +215,7 @@ def _voucher(key: tuple[str, str, str], when: date, postings: tuple[Posting, ...
         number=number,
         date=when,
         kind=VoucherKind.RESULT_TRANSFER if moved else VoucherKind.ORDINARY,
+        counts=Counts.POSTED if postings else Counts.VOID,  # struck out: every row was removed, the number stays
         postings=postings,
         url=f"{API}/vouchers/{quote(series, safe='')}/{quote(number, safe='')}?financialyear={year_id}",
         **more,
