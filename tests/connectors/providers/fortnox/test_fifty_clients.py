@@ -1,0 +1,197 @@
+"""Fifty clients of one application in a night of four worker processes: the vendor never has to say 429."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from apps.connectors import environment
+from apps.connectors.actions import activate
+from apps.connectors.limits import SharedLimiter
+from apps.connectors.providers.fortnox.sandbox.service import FortnoxSandbox
+from apps.connectors.providers.fortnox.sandbox.window import LIMIT
+from apps.connectors.sdk.sandbox import Answer, Books, Edit
+from apps.core.scope import system_scope
+from apps.flows.actions import ensure_feed
+from apps.flows.models import Feed
+from apps.ledger.enums import Grade
+from apps.ledger.models import LedgerState, Voucher
+from apps.notifications.models import Problem
+from apps.records.ledger import FiscalYear
+from apps.sandbox.server import running
+from apps.sandbox.store import Store
+from apps.sync.actions import start_run
+from apps.sync.engine import work
+from apps.sync.enums import LIVE, RunKind, RunState
+from apps.sync.models import Run
+from tests.conftest import Endurance, Manage
+from tests.connectors.providers.fortnox.books import ACCOUNTS, rent
+from tests.factories import ClientFactory, OrganisationFactory
+
+APPLICATION = {"client_id": "one-app", "client_secret": "of-the-operator"}
+CLIENTS, WORKERS = 50, 4
+LATE, EARLY, GONE = 40, 20, 20  # vouchers in the window that a night reads, before it, and lost between two nights
+Wait = Callable[..., None]
+
+
+class Counting(FortnoxSandbox):
+    """Counts the calls of each client id and tenant, as the limit does."""
+
+    def __init__(self) -> None:
+        super().__init__(Store())
+        self.asked: Counter[str] = Counter()
+
+    def _full(self, key: str) -> Answer | None:
+        self.asked[key] += 1
+        return super()._full(key)
+
+
+@dataclass
+class Night:
+    """Clients with their feeds, and the sandbox they are read from."""
+
+    sandbox: Counting
+    feeds: list[Feed]
+
+    def start(self, feeds: list[Feed], day: int) -> list[Run]:
+        night = timezone.localdate() - timedelta(days=2 - day)
+        return [start_run(feed=feed, kind=RunKind.NIGHTLY, night=night) for feed in feeds]
+
+    def lose(self, feed: Feed) -> None:
+        """As when a SIE import replaced the year: every voucher that is missing must be asked for by itself."""
+        self.sandbox.store.set("delete_means", "gone")
+        for n in range(GONE):
+            self.sandbox.edit(feed.client.number, Edit(action="delete", external_id=names(n)[0]))
+
+    def said(self, what: str) -> int:
+        return self.sandbox.store.counters().get(what, 0)
+
+
+def names(n: int) -> tuple[str, date]:
+    """The n-th of the late vouchers: its name and day."""
+    day = timezone.localdate() - timedelta(days=2 * n)
+    return f"rent-{day}-{n}", day
+
+
+def books(number: str, organisation_number: str) -> Books:
+    this = timezone.localdate().year
+    late = [rent(names(n)[1], n) for n in range(LATE)]
+    early = [rent(date(this - 1, 1, 1) + timedelta(days=n), LATE + n) for n in range(EARLY)]
+    return Books(
+        company=number,
+        name=f"Bolag {number} AB",
+        organisation_number=organisation_number,
+        country="SE",
+        currency="SEK",
+        fiscal_years=tuple(FiscalYear(start=date(y, 1, 1), end=date(y, 12, 31)) for y in (this - 1, this)),
+        accounts=ACCOUNTS,
+        dimensions=(),
+        openings={"1930": Decimal("10000.50"), "2081": Decimal("-10000.50")},
+        vouchers=(*early, *late),
+    )
+
+
+def organisation_number(n: int) -> str:
+    """A number with its check digit, by Luhn."""
+    nine = f"{559100000 + n}"
+    digits = [int(digit) * (2 if at % 2 == 0 else 1) for at, digit in enumerate(nine)]
+    return f"{nine}{-sum(digit // 10 + digit % 10 for digit in digits) % 10}"
+
+
+@pytest.fixture
+def night(manage: Manage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], Night]]:
+    """`night(50)`: so many companies with a service account each, connected and ready to be read."""
+    sandbox = Counting()
+    with system_scope("tests"), running({"fortnox": sandbox}) as url:
+        operator = {environment.variable("fortnox", name): value for name, value in APPLICATION.items()}
+        operator[environment.variable("fortnox", "BASE_URL")] = f"{url}/fortnox"
+        operator[environment.PRIVATE_HOSTS] = url.removeprefix("http://")
+        for name, value in operator.items():
+            monkeypatch.setenv(name, value)
+        manage.environment |= operator
+
+        def make(clients: int) -> Night:
+            organisation = OrganisationFactory(country="SE")
+            return Night(sandbox, [connected(sandbox, organisation, n) for n in range(clients)])
+
+        yield make
+        manage.stop()  # before the sandbox that its workers are reading from
+
+
+def connected(sandbox: Counting, organisation: Any, n: int) -> Feed:
+    number, tenant, company = f"{3000 + n}", 31000 + n, organisation_number(n)
+    consents = [{"client_id": APPLICATION["client_id"], "service": True}]
+    access = {"tenant": tenant, "clients": [APPLICATION], "consents": consents}
+    sandbox.seed(books(number, company), access)
+    client = ClientFactory(organisation=organisation, number=number, country="SE", organisation_number=company)
+    values = {"tenant_id": str(tenant)}
+    outcome = activate(client=client, provider="fortnox", auth="oauth_client", values=values, secrets={}, actor=None)
+    assert outcome.connection is not None
+    assert outcome.trouble is None, outcome.trouble
+    return ensure_feed(connection=outcome.connection, actor=None)
+
+
+def assert_read(told: Night, runs: list[Run], vouchers: int) -> None:
+    """Every run succeeded, every client's books agree with the vendor's balances, and nobody was refused."""
+    ends = Counter(Run.objects.filter(pk__in=[run.pk for run in runs]).values_list("state", "remedy", "detail"))
+    assert ends == {(RunState.SUCCEEDED, "", ""): len(runs)}
+    assert not Problem.objects.filter(resolved_at=None).exists()
+    for run in runs:
+        proof = LedgerState.objects.get(client=run.client).proof
+        assert proof is not None
+        assert (proof.grade, proof.control_difference) == (Grade.CONTROL_TOTALS, Decimal(0)), run.client.number
+        assert Voucher.objects.filter(client=run.client, deleted_at=None).count() == vouchers
+    assert (told.said("limited"), told.said("answers.429")) == (0, 0)
+
+
+@pytest.mark.soak
+def test_fifty_clients_in_one_night_are_never_too_many_requests(
+    night: Callable[[int], Night], manage: Manage, wait_until: Wait, endurance: Callable[..., Endurance]
+) -> None:
+    """The first night reads all the books; in the next each company has more to be asked than the limit allows at once.
+
+    `make test` has all fifty in the first night, and a dozen in the next.
+    """
+    job = endurance(short=12, full=CLIENTS)
+    told = night(CLIENTS)
+    patient = {"KONTOR_DELETE_SOME": "1000", "KONTOR_TICK_SECONDS": "0.5", "KONTOR_WORKERS": str(WORKERS)}
+
+    first = told.start(told.feeds, 0)
+    manage.start("work", **patient)
+    wait_until(lambda: not Run.objects.filter(state__in=LIVE).exists(), seconds=240, every=0.5)
+
+    assert_read(told, first, EARLY + LATE)
+    assert len(set(Run.objects.exclude(worker="").values_list("worker", flat=True))) == WORKERS
+
+    feeds = told.feeds[: job.planned]
+    for feed in feeds:
+        told.lose(feed)
+    told.sandbox.asked.clear()
+    second = told.start(feeds, 1)
+    wait_until(lambda: not Run.objects.filter(state__in=LIVE).exists(), seconds=400, every=0.5)
+
+    assert_read(told, second, EARLY + LATE - GONE)
+    assert len(told.sandbox.asked) == job.planned
+    assert min(told.sandbox.asked.values()) > LIMIT
+    job.done = len(second)
+    job.failures = told.said("limited")
+
+
+def test_the_sandbox_does_refuse_one_client_without_the_limiter(
+    night: Callable[[int], Night], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = night(1)
+    monkeypatch.setattr(SharedLimiter, "wait_for", lambda _self, _limits: 0.0)
+    [first] = told.start(told.feeds, 0)
+    work(first.pk)
+    told.lose(told.feeds[0])
+    [second] = told.start(told.feeds, 1)
+    work(second.pk)
+
+    assert told.said("limited") > 0
+    assert told.said("answers.429") == told.said("limited")
