@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,18 +25,27 @@ from apps.sandbox.story import Story, load_story, story_files
 START_SECONDS = 20
 
 
-def stories(now: datetime, vouchers: int | None = None) -> list[Story]:
-    """Every story as it stands where its bureau is, in their order.
+def stories(now: datetime, vouchers: int | None = None, names: Collection[str] = ()) -> list[Story]:
+    """The stories of these names, or those KONTOR_DEMO_STORIES names (with commas), or the first; in their order.
 
-    For tests: KONTOR_DEMO_VOUCHERS, about so many per company; KONTOR_DEMO_STORIES, only these (names with commas).
+    Each as it stands where its bureau is. KONTOR_DEMO_VOUCHERS: about so many vouchers per company, for tests.
     """
     vouchers = vouchers or int(os.environ.get("KONTOR_DEMO_VOUCHERS", "0")) or None
-    only = [name for name in os.environ.get("KONTOR_DEMO_STORIES", "").split(",") if name]
+    files = story_files()
+    asked = os.environ.get("KONTOR_DEMO_STORIES", "").split(",")
+    wanted = set(names) or {name for name in asked if name} or {files[0][0].stem}
     return [
-        load_story(path, now.astimezone(ZoneInfo(zone)).date(), vouchers)
-        for path, zone in story_files()
-        if not only or path.stem in only
+        load_story(path, now.astimezone(ZoneInfo(zone)).date(), vouchers) for path, zone in files if path.stem in wanted
     ]
+
+
+def every_story(now: datetime) -> list[Story]:
+    return stories(now, names=[path.stem for path, _zone in story_files()])
+
+
+def providers_of(told: Iterable[Story]) -> list[str]:
+    """The providers that the stories' companies use, each once."""
+    return list(dict.fromkeys(company.provider for story in told for company in story.companies))
 
 
 def open_sandboxes(folder: Path, slugs: Iterable[str]) -> dict[str, Sandbox]:

@@ -93,6 +93,11 @@ def story_files() -> list[tuple[Path, str]]:
     return [(path, zone) for _order, path, zone in sorted(found)]
 
 
+def story_slugs() -> list[str]:
+    """The organisations of all stories."""
+    return [tomllib.loads(path.read_text(encoding="utf-8"))["organisation"]["slug"] for path, _zone in story_files()]
+
+
 def load_story(path: Path, today: date, vouchers: int | None = None) -> Story:
     """The story as it stands on `today`. `vouchers`: about so many per company in two years, instead of the file's.
 

@@ -16,7 +16,16 @@ from django.utils import timezone
 from apps.core.scope import system_scope
 from apps.organisations.models import Organisation
 from apps.sandbox.demo import OWNER_PASSWORD, Demo
-from apps.sandbox.serving import SandboxProcess, open_sandboxes, point_providers, seed, stories
+from apps.sandbox.serving import (
+    SandboxProcess,
+    every_story,
+    open_sandboxes,
+    point_providers,
+    providers_of,
+    seed,
+    stories,
+)
+from apps.sandbox.story import story_slugs
 
 FAULTS = ("drop-voucher", "drop-page", "one-cent", "hide-account")
 
@@ -40,14 +49,16 @@ class Command(BaseCommand):
             raise CommandError("--provider goes with --fault", returncode=2)
         say = (lambda _text: None) if options["json"] else self._say
         told = stories(timezone.now())
+        if options["provider"] and options["provider"] not in providers_of(told):
+            told = [story for story in every_story(timezone.now()) if options["provider"] in providers_of([story])]
         with system_scope("the demo's whole database"):
             # Looked at before it is changed: this may be a database that people work with.
             if Organisation._meta.db_table in connection.introspection.table_names():
-                self._refuse_others([story.organisation.slug for story in told])
+                self._refuse_others(story_slugs())
             call_command("migrate", verbosity=0)
             self._make_room(reset=options["reset"])
         folder = Path(settings.LOCAL_DIR) / "demo-sandbox"
-        slugs = list(dict.fromkeys(company.provider for story in told for company in story.companies))
+        slugs = providers_of(told)
         shutil.rmtree(folder, ignore_errors=True)
         say(f"Sandboxes: {', '.join(slugs)}; {sum(len(story.companies) for story in told)} companies")
         seed(open_sandboxes(folder, slugs), told)

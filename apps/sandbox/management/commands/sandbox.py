@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from apps.sandbox.server import Server
-from apps.sandbox.serving import open_sandboxes, seed, stories
+from apps.sandbox.serving import every_story, open_sandboxes, providers_of, seed
 
 
 class Command(BaseCommand):
@@ -22,8 +22,8 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, port: int, folder: Path | None, **options: Any) -> None:
         folder = folder or Path(settings.LOCAL_DIR) / "sandbox"
-        told = stories(timezone.now())
-        slugs = list(dict.fromkeys(company.provider for story in told for company in story.companies))
+        told = every_story(timezone.now())
+        slugs = providers_of(told)
         new = not folder.exists()
         sandboxes = open_sandboxes(folder, slugs)
         if new:
