@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
+from django.db import IntegrityError, transaction
 from django.utils.crypto import salted_hmac
 
 from apps.connectors.models import RateBucket
@@ -55,9 +56,13 @@ class DatabaseBuckets:
 
     def swap(self, key: str, old: Left | None, new: Left) -> bool:
         if old is None:
-            row = RateBucket(key=key, **asdict(new))
-            RateBucket.objects.bulk_create([row], ignore_conflicts=True)
-            return self.read(key) == new
+            # Not by reading it back: another may have taken a turn off our row by then.
+            try:
+                with transaction.atomic():
+                    RateBucket.objects.create(key=key, **asdict(new))
+            except IntegrityError:
+                return False
+            return True
         return RateBucket.objects.filter(pk=key, **asdict(old)).update(**asdict(new)) == 1
 
 
