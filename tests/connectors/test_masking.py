@@ -28,3 +28,17 @@ def test_a_known_secret_is_hidden_however_it_is_written(form: str) -> None:
 )
 def test_a_secret_path_is_hidden_in_whole_json_and_its_name_in_anything_else(body: bytes, hidden: bytes) -> None:
     assert Masker(["json:value.token"]).body(body) == hidden
+
+
+def test_a_secret_that_is_part_of_another_leaves_nothing_of_it_behind() -> None:
+    for values in (["canary-1", "canary-1-and-more"], ["canary-1-and-more", "canary-1"]):
+        assert Masker([], values).text("<canary-1-and-more> <canary-1>") == f"<{MASK}> <{MASK}>"
+
+
+def test_of_many_tokens_the_newest_and_what_was_entered_stay_hidden() -> None:
+    masker = Masker([], ["entered-secret"])
+    for number in range(1000):
+        masker.know(f"token-{number:06}", "the-same-again")
+    text = "entered-secret token-000999 token-000950 the-same-again"
+    assert masker.text(text) == " ".join([MASK] * 4)
+    assert len(masker.forms) < 200

@@ -49,11 +49,16 @@ def granted(vendor: OAuthVendor, *, ended: bool = False) -> Connection:
 
 def together(manage: Manage, processes: int, what: str, connection: Connection, times: int = 0) -> list[int]:
     """Exit codes of so many workers at once."""
-    command = [sys.executable, "-m", "tests.connectors.oauth_worker", what, str(connection.pk), str(times)]
+    command = [sys.executable, "-m", "tests.connectors.oauth_worker", what]
+    command += [str(connection.pk), str(times), str(processes)]
     environment = manage.environment | {name: value for name, value in os.environ.items() if "CONNECTOR" in name}
     environment["KONTOR_PROVIDER_PACKAGES"] = os.environ["KONTOR_PROVIDER_PACKAGES"]
-    running = [subprocess.Popen(command, cwd=ROOT, env=environment) for _ in range(processes)]
-    return [process.wait(timeout=1800) for process in running]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, timeout=1800, check=True
+    )
+    codes: list[int] = json.loads(done.stdout)
+    assert len(codes) == processes
+    return codes
 
 
 @pytest.mark.soak

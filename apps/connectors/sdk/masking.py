@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit, urlunsplit
 
 MASK = "***"
+SHORTEST = 8  # characters of a value that is hidden wherever it stands
+MOST_LEARNT = 64  # values that a session goes on hiding: of more tokens the vendor has long ended the oldest
 ALWAYS = (
     "header:authorization", "header:cookie", "header:set-cookie",
     "json:access_token", "json:refresh_token", "json:id_token",
@@ -32,12 +34,22 @@ class Masker:
         self.pairs = re.compile(
             rb'"(%s)"(\s*:\s*)"(?:[^"\\]|\\.)*"?' % b"|".join(re.escape(n).encode() for n in sorted(names))
         )
-        self.values: set[str] = set()
-        self.know(*values)
+        self.entered = [value for value in values if len(value) >= SHORTEST]
+        self.learnt: dict[str, None] = {}  # the newest last
+        self.forms = _forms(self.entered)
 
     def know(self, *values: str) -> None:
         """Hide these values too, from now on (a token that the vendor has just issued). Short ones would hide words."""
-        self.values.update(value for value in values if len(value) >= 8)
+        long = [value for value in values if len(value) >= SHORTEST]
+        new = [value for value in long if value not in self.learnt]
+        for value in long:
+            self.learnt.pop(value, None)
+            self.learnt[value] = None
+        if not new:
+            return
+        for spent in list(self.learnt)[:-MOST_LEARNT]:
+            del self.learnt[spent]
+        self.forms = _forms([*self.entered, *self.learnt])
 
     def url(self, address: str) -> str:
         parts = urlsplit(address)
@@ -64,22 +76,27 @@ class Masker:
                 body = self.pairs.sub(rb'"\1"\2"%s"' % MASK.encode(), body)
             elif any([_hide(data, steps) for steps in self.json]):  # noqa: C419 - every path, not the first that meets
                 body = json.dumps(data, ensure_ascii=False).encode()
-        for form in self._forms():
-            body = body.replace(form.encode(), MASK.encode())
+        for _form, sent in self.forms:
+            body = body.replace(sent, MASK.encode())
         return body
 
     def text(self, text: str) -> str:
-        for form in self._forms():
+        for form, _sent in self.forms:
             text = text.replace(form, MASK)
         return text
 
-    def _forms(self) -> set[str]:
-        """The values as they stand in texts, in addresses (ours leave some signs as they are), in JSON."""
-        return {
-            form
-            for value in self.values
-            for form in (value, quote(value, safe=""), quote_plus(value, safe="*(),:>"), json.dumps(value)[1:-1])
-        }
+
+def _forms(values: Iterable[str]) -> list[tuple[str, bytes]]:
+    """The values as they stand in texts, in addresses (ours leave some signs as they are), in JSON; as bytes, too.
+
+    The longest first: a secret that is part of another must not leave the rest of that other behind.
+    """
+    forms = {
+        form
+        for value in values
+        for form in (value, quote(value, safe=""), quote_plus(value, safe="*(),:>"), json.dumps(value)[1:-1])
+    }
+    return [(form, form.encode()) for form in sorted(forms, key=lambda form: (-len(form), form))]
 
 
 def _hide_group(match: re.Match[str]) -> str:
