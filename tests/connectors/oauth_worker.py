@@ -7,8 +7,8 @@ import json
 import os
 import signal
 import sys
-import traceback
 from dataclasses import replace
+from multiprocessing import get_context
 
 import django
 
@@ -57,23 +57,17 @@ def main(what: str, connection_id: int, times: int) -> None:
             session.read("/alone" if what == "alone" else "/company")
 
 
-def forked(what: str, connection_id: int, times: int) -> int:
-    """The number of a new process that works, and ends with 0 where nothing was raised."""
-    number = os.fork()
-    if number:
-        return number
-    code = 1
-    try:
-        with system_scope("tests"):
-            main(what, connection_id, times)
-        code = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(code)
+def scoped(what: str, connection_id: int, times: int) -> None:
+    with system_scope("tests"):
+        main(what, connection_id, times)
 
 
 if __name__ == "__main__":
     all_providers()
-    numbers = [forked(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])) for _ in range(int(sys.argv[4]))]
-    print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]) for number in numbers]))
+    given = (sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    workers = [get_context("fork").Process(target=scoped, args=given) for _ in range(int(sys.argv[4]))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    sys.stdout.write(json.dumps([worker.exitcode for worker in workers]))

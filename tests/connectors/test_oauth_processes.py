@@ -67,7 +67,7 @@ def test_as_many_refreshes_as_expiries_and_none_refused(
 ) -> None:
     job = endurance(short=100, full=1000)
     processes = 8 if job.planned == 100 else 64
-    oauth_vendor.uses, oauth_vendor.expiries = 2 * processes, job.planned
+    oauth_vendor.uses, oauth_vendor.expiries = processes, job.planned
     connection = granted(oauth_vendor)
 
     codes = together(manage, processes, "use", connection)
