@@ -79,7 +79,7 @@ def vendor(row: Element) -> Party:
         given(told, "ContactPersonName"), given(told, "ContactPersonEmail"), given(told, "ContactPersonPhoneNumber")
     )
     return Party(
-        external_id=needed(row, "NetvisorKey"),
+        external_id=given(row, "NetvisorKey") or attribute(row, "netvisorkey") or needed(base, "NetvisorKey"),
         role=PartyRole.SUPPLIER,
         name=text(base, "Name") or "",
         number=given(base, "Code"),
@@ -152,6 +152,7 @@ def product(row: Element) -> Product:
             eu_account=text(book, "DefaultEuAccountNumber"),
             outside_eu_account=text(book, "DefaultOutsideEUAccountNumber"),
             inventory_amount=text(stock, "InventoryAmount"),
+            weight_unit=attribute(child(more, "ProductNetWeight"), "weightunit"),
         ),
         raw=plain(row),
     )
@@ -183,7 +184,7 @@ def _delivery(found: Element | None) -> Address | None:
 def _customer_contacts(row: Element) -> tuple[Contact, ...]:
     own = child(row, "CustomerContactDetails")
     found = [_contact(given(own, "ContactPerson"), given(own, "ContactPersonEmail"), given(own, "ContactPersonPhone"))]
-    for person in descendants(row, "CustomerContactPersons"):
+    for person in (*descendants(row, "CustomerContactPersons"), *descendants(row, "CustomerContactPerson")):
         names = (text(person, f"ContactPerson{part}Name") for part in ("First", "Last"))
         name = " ".join(part for part in names if part) or None
         found.append(_contact(name, given(person, "ContactPersonEmail"), given(person, "ContactPersonPhoneNumber")))

@@ -94,7 +94,7 @@ class Client:
         try:
             got = line.getresponse()
             answer = requests.Response()
-            answer.status_code, answer._content = got.status, got.read()  # noqa: SLF001 - it has no other door
+            answer.status_code, answer._content = got.status, got.read()
         except (OSError, http.client.HTTPException) as error:
             raise requests.ConnectionError(error) from error
         finally:

@@ -57,8 +57,10 @@ def _row(start: tuple[int, str, str, str, int], flags: tuple[int, int, int, int,
 
 
 def periods(query: Query) -> list[Element]:
-    """Locks, then fiscal years. Sources differ on where Period stands: in the locks, as clients know it
-    (element_order.json), or beside them with the setting `periods_inside` false."""
+    """Locks, then fiscal years: inside of the locks, as clients know it (element_order.json).
+
+    With the setting `periods_inside` false they stand beside them.
+    """
     locked = finnish(query.company.doc["locked"])
     names = ("AccountingPeriodLockDate", "VatPeriodLockDate", "PurchaseLockDate")
     locks = node("PeriodLockInformation", [node(name, locked, **ANSI) for name in names])
