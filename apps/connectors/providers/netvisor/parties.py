@@ -65,6 +65,7 @@ def customer(row: Element) -> Party:
             comment=text(more, "Comment"),
             reference_number=text(more, "ReferenceNumber"),
             your_default_reference=text(more, "YourDefaultReference"),
+            tax_handling_type=text(more, "TaxHandlingType"),
         ),
         raw=plain(row),
     )

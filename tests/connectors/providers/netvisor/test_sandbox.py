@@ -256,10 +256,7 @@ def test_a_failure_has_the_body_of_the_recorded_one(client: Client, name: str) -
 
 
 ORDERS = {  # element of an answer -> its list in element_order.json, where no recorded sample says otherwise
-    "accountingperiodlist.nv": {
-        "AccountingPeriodList": "AccountingPeriodList", "Period": "AccountingPeriod",
-        "PeriodLockInformation": "AccountingPeriodList.periodLockInformation",
-    },
+    "accountingperiodlist.nv": {"PeriodLockInformation": "AccountingPeriodList.periodLockInformation", "Period": "AccountingPeriod"},
     "accountbalance.nv": {"Account": "AccountBalanceAccount.accountBalances.account", "AccountBalance": "AccountBalance"},
     "accountingledger.nv": {"Voucher": "AccountingLedgerVoucher", "VoucherLine": "AccountingLedgerVoucherLine"},
     "accountlist.nv": {"Account": "AccountListAccount"},

@@ -163,9 +163,9 @@ def macs(url: str, given: Mapping[str, str], customer_key: str, partner_key: str
         message = "&".join([*start, given["timestampunix"], *keys])
         yield hmac.new(_latin("&".join(keys)), _latin(message), hashlib.sha256).hexdigest()
     elif given["algorithm"] in PLAIN:
-        text = "&".join([*start, *keys])
-        for message in dict.fromkeys((_latin(text), text.encode())):
-            yield hashlib.new(PLAIN[given["algorithm"]], message, usedforsecurity=False).hexdigest()
+        message = "&".join([*start, *keys])
+        for written in dict.fromkeys((_latin(message), message.encode())):
+            yield hashlib.new(PLAIN[given["algorithm"]], written, usedforsecurity=False).hexdigest()
 
 
 def _latin(text: str) -> bytes:

@@ -57,9 +57,9 @@ def _row(start: tuple[int, str, str, str, int], flags: tuple[int, int, int, int,
 
 
 def periods(query: Query) -> list[Element]:
-    """Locks, then fiscal years: inside of the locks, as clients know it (element_order.json).
+    """Locks, and beside them fiscal years, as the vendor's page and the client of Heltti have it.
 
-    With the setting `periods_inside` false they stand beside them.
+    element_order.json puts Period in the locks: setting `periods_inside`.
     """
     locked = finnish(query.company.doc["locked"])
     names = ("AccountingPeriodLockDate", "VatPeriodLockDate", "PurchaseLockDate")
@@ -70,7 +70,7 @@ def periods(query: Query) -> list[Element]:
         name = str(end.year) if start.year == end.year else f"{start.year}-{end.year}"
         days = [node("BeginDate", finnish(year["start"]), **ANSI), node("EndDate", finnish(year["end"]), **ANSI)]
         found.append(node("Period", [node("NetvisorKey", key), node("Name", name), *days]))
-    if query.store.setting("periods_inside", True):
+    if query.store.setting("periods_inside", False):
         locks.extend(found)
         found = []
     return [node("AccountingPeriodList", [locks, *found])]
