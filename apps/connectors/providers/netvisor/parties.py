@@ -104,7 +104,7 @@ def vendor(row: Element) -> Party:
         ),
         tags=tuple(tag for tag in (given(base, "GroupName"),) if tag),
         custom=filled(
-            fax=text(told, "FaxNumber"), comment=text(told, "Comment"), default_vat_percent=text(more, "DefaultVatPercent")
+            fax=text(told, "FaxNumber"), comment=text(told, "Comment"), default_vat_percent=forms.figure(text(more, "DefaultVatPercent"))
         ),
         raw=plain(row),
     )  # fmt: skip
@@ -149,10 +149,10 @@ def product(row: Element) -> Product:
         custom=filled(
             is_sales_product=forms.flag(text(base, "IsSalesProduct")),
             tariff_heading=text(base, "TariffHeading"),
-            commission_percentage=text(base, "ComissionPercentage"),
+            commission_percentage=forms.figure(text(base, "ComissionPercentage")),
             eu_account=text(book, "DefaultEuAccountNumber"),
             outside_eu_account=text(book, "DefaultOutsideEUAccountNumber"),
-            inventory_amount=text(stock, "InventoryAmount"),
+            inventory_amount=forms.figure(text(stock, "InventoryAmount")),
             weight_unit=attribute(child(more, "ProductNetWeight"), "weightunit"),
         ),
         raw=plain(row),
