@@ -134,6 +134,10 @@ def _categorised(seen: Seen) -> bool:
     return bool(error_codes(seen.body))
 
 
+def _broken(seen: Seen) -> bool:
+    return seen.status >= 500 and _categorised(seen)
+
+
 def _no_status(seen: Seen) -> bool:
     return isinstance(seen.body, Element) and not statuses(seen.body)
 
@@ -150,6 +154,10 @@ REFUSALS = (
     Refusal(failure=Failure.RECORD, remedy=NOT_FOUND, codes=("INVALID_DATA",), when=_not_found),
     Refusal(failure=Failure.RECORD, remedy=INVALID, codes=("INVALID_DATA", "INVALID_DATA_SIZE")),
     Refusal(failure=Failure.TRANSIENT, remedy=remedies.BUSY, statuses=(429,)),
+    # a category that is not documented: the status decides, where it says something
+    Refusal(failure=Failure.RECONNECT, remedy=BAD_KEYS, statuses=(401,), when=_categorised, field="customer_key"),
+    Refusal(failure=Failure.PERMISSION, remedy=RESOURCE_MISSING, statuses=(403,), when=_categorised),
+    Refusal(failure=Failure.TRANSIENT, remedy=TECHNICAL, when=_broken),
     Refusal(failure=Failure.UNKNOWN, remedy=UNKNOWN_CATEGORY, when=_categorised),
     Refusal(failure=Failure.TRANSIENT, remedy=remedies.BAD_PAGE, statuses=(200,), when=_no_status),
 )

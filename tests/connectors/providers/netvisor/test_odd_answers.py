@@ -1,5 +1,6 @@
 """Answers that the vendor's pages allow and its sandbox does not give: other cases, encodings, forms, and less of everything."""
 
+import json
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from apps.records.enums import AccountType, Basis, Counts, LockKind, Resource, V
 from apps.records.ledger import ControlBalance, Voucher
 from tests.connectors.bench import Bench, bench_of, refusal
 from tests.connectors.providers.netvisor.harness import HARNESS, failed, ok, xml
+from tests.specs import specs_folder
 
 JANUARY = Window(date(2024, 1, 1), date(2024, 1, 31))
 STATUS = "<ResponseStatus><Status>OK</Status><TimeStamp>2024-02-01T03:00:00</TimeStamp></ResponseStatus>"
@@ -517,3 +519,55 @@ def test_an_item_without_a_name_and_contacts_in_either_form(bench: Bench) -> Non
     for persons in (flat, f"<CustomerContactPersons>{nested}</CustomerContactPersons>"):
         root, _readable = decode(f"<Root><Customer>{base}{persons}</Customer></Root>".encode(), {})
         assert [contact.name for contact in parties.customer(root[0]).contacts] == ["A B", "A C"]
+
+
+@pytest.mark.parametrize(
+    ("status", "failure", "code"),
+    [
+        (200, Failure.UNKNOWN, "netvisor.unknown_category"),
+        (400, Failure.UNKNOWN, "netvisor.unknown_category"),
+        (401, Failure.RECONNECT, "netvisor.bad_keys"),
+        (403, Failure.PERMISSION, "netvisor.resource_missing"),
+        (429, Failure.TRANSIENT, "connector.busy"),
+        (500, Failure.TRANSIENT, "netvisor.technical_error"),
+        (503, Failure.TRANSIENT, "netvisor.technical_error"),
+    ],
+)
+def test_beside_an_unknown_category_the_status_decides(bench: Bench, status: int, failure: Failure, code: str) -> None:
+    bench.mouth.speak("/", lambda _request, _n: failed("MOON_PHASE :: Uusikuu", status))
+
+    error = refusal(lambda: read(bench))
+
+    assert (error.failure, error.remedy.code, error.facts["said"]) == (failure, code, "MOON_PHASE :: Uusikuu")
+
+
+DOCUMENTED = {
+    "AUTHENTICATION_FAILED": (Failure.RECONNECT, "netvisor.bad_keys"),
+    "INVALID_DATA": (Failure.RECORD, "netvisor.invalid_data"),
+    "INVALID_DATA_SIZE": (Failure.RECORD, "netvisor.invalid_data"),
+    "DUPLICATE_DATA": (Failure.RECORD, "netvisor.duplicate"),
+    "REQUEST_NOT_UNIQUE": (Failure.TRANSIENT, "netvisor.not_unique"),
+    "PERIOD_LOCK": (Failure.RECORD, "netvisor.period_lock"),
+    "SERVICE_ACCESS_ERROR": (Failure.PERMISSION, "netvisor.resource_missing"),
+    "SYSTEM_MAINTANANCE": (Failure.TRANSIENT, "netvisor.maintenance"),
+    "TECHNICAL_ERROR": (Failure.TRANSIENT, "netvisor.technical_error"),
+}
+
+
+@pytest.mark.parametrize("category", DOCUMENTED)
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
+@pytest.mark.parametrize("form", ["{} :: Teksti", "{}::Teksti", "{}", "{} Teksti ilman merkkiä"])
+def test_a_documented_category_decides_whatever_the_status(bench: Bench, category: str, status: int, form: str) -> None:
+    bench.mouth.speak("/", lambda _request, _n: failed(form.format(category), status))
+
+    error = refusal(lambda: read(bench))
+
+    assert (error.failure, error.remedy.code) == DOCUMENTED[category]
+
+
+def test_every_documented_category_is_tried() -> None:
+    folder = specs_folder()
+    if folder is None:
+        pytest.skip("vendor specs: NOT CHECKED")
+    told = json.loads((folder / "netvisor" / "resources.json").read_text(encoding="utf-8"))
+    assert set(DOCUMENTED) == set(told["error_categories"])
