@@ -116,12 +116,14 @@ def _asked(
 ) -> tuple[list[Voucher], list[Gone], datetime]:
     """The vouchers that stand in the books, those that are no more, and the vendor's clock.
 
-    The vendor's answer may hold more than was asked for; a key that comes twice counts once.
+    The vendor's answer may hold more than was asked for; a key that comes twice counts once. Of a deleted one no more
+    than its key is needed.
     """
     root = ask(session, LEDGER, params)
     rows: dict[str, Element] = {}
     for row in items(root, "Voucher"):
-        if within is None or within.start <= shaped(shapes.voucher_day, [row])[0] <= within.end:
+        deleted = shapes.status(row) == shapes.DELETED
+        if within is None or deleted or within.start <= shaped(shapes.voucher_day, [row])[0] <= within.end:
             rows[shaped(lambda element: shapes.needed(element, "NetvisorKey"), [row])[0]] = row
     there = [row for row in rows.values() if shapes.status(row) != shapes.DELETED]
     gone = [_gone(key) for key, row in rows.items() if shapes.status(row) == shapes.DELETED]

@@ -191,6 +191,16 @@ def test_a_deleted_voucher_on_a_page_is_gone_and_a_new_status_is_kept_apart(benc
     assert (other.counts, other.custom["counts_raw"]) == (Counts.PROVISIONAL, "halffinished")
 
 
+def test_of_a_deleted_voucher_the_key_is_enough(bench: Bench) -> None:
+    rows = "<Voucher Status='deleted'><NetvisorKey>5</NetvisorKey></Voucher>" + voucher(key="8")
+    answers(bench, accountingledger=ok(f"<Vouchers>{rows}</Vouchers>"))
+
+    (page,) = list(bench.read(Resource.VOUCHERS, JANUARY))
+
+    assert [item.external_id for item in page.gone] == ["5"]
+    assert [record.external_id for record in page.records] == ["8"]
+
+
 def test_without_fiscal_years_everything_is_one_question(bench: Bench) -> None:
     ledger = ok(f"<Vouchers>{voucher()}</Vouchers>")
     answers(bench, accountingledger=ledger, accountingperiodlist=ok("<AccountingPeriodList/>"))
