@@ -7,6 +7,7 @@ ever lowered while its window lasts.
 `RateLimit.concurrency`: a row per place; who holds it has a lease, so that a killed process gives it up in time.
 """
 
+import re
 import threading
 import time
 import uuid
@@ -198,7 +199,8 @@ def limiter(
 ) -> SharedLimiter:
     """The limiter for these values: same key, same rows, whoever asks. The rows do not tell the key.
 
-    `company` tells companies apart where no field does: one consent reaches one company.
+    A company's limit is the vendor's for that company, with whatever keys it is asked. `company` tells companies apart
+    where no field does: one consent reaches one company.
     """
     operator = [values.get(spec.name, "") for spec in auth.fields if spec.scope is FieldScope.OPERATOR]
     secret = [values.get(spec.name, "") for spec in auth.fields if spec.secret]
@@ -207,13 +209,18 @@ def limiter(
     who = {
         LimitScope.APPLICATION: operator,
         LimitScope.CREDENTIAL: operator + secret,
-        LimitScope.COMPANY: operator + secret + told,
+        LimitScope.COMPANY: [_plain(text) for text in told],
     }
     # an address of the operator's choice is another vendor, with limits of its own
     prefixes = {
         scope: f"{provider.slug}:{scope.value}:{_digest([override or '', *parts])}" for scope, parts in who.items()
     }
     return SharedLimiter(prefixes, buckets or DatabaseBuckets())
+
+
+def _plain(text: str) -> str:
+    """A company's number without the signs and the country's letters that some write it with: `FI 1234567-8`."""
+    return re.sub(r"^[A-Z]{2}(?=\d+$)", "", re.sub(r"[\W_]", "", text.upper()))
 
 
 def _digest(parts: list[str]) -> str:

@@ -69,7 +69,9 @@ class Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         pairs = tuple(parse_qsl(query, keep_blank_values=True))
         try:
-            answer = sandbox.handle(Request(method=self.command, path=path, query=pairs, headers=headers, body=body))
+            answer = sandbox.handle(
+                Request(method=self.command, path=path, query=pairs, headers=headers, body=body, target=self.path)
+            )
         except Exception as error:  # noqa: BLE001 - a broken sandbox must answer too
             sandbox.store.count("broken")
             answer = as_json(500, {"error": f"the sandbox itself failed: {error!r}"})

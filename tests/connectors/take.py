@@ -7,7 +7,7 @@ import django
 
 django.setup()
 
-from apps.connectors.limits import SharedLimiter  # noqa: E402 - Django first
+from apps.connectors.limits import SharedLimiter, limiter  # noqa: E402 - Django first
 from apps.connectors.sdk.declaration import LimitScope, RateLimit  # noqa: E402
 from apps.connectors.vault import ConnectorVault  # noqa: E402
 
@@ -30,5 +30,22 @@ def keep(connector_id: int, name: str) -> int:
     return 10
 
 
+def place(key: str, company: str) -> str:
+    """When a company's one place was taken and given up, asked for with this key."""
+    from tests.connectors.fake_provider.provider import PROVIDER
+
+    own = limiter(PROVIDER, PROVIDER.auth[0], {"api_key": key, "app_token": key, "company": company})
+    alone = (RateLimit(scope=LimitScope.COMPANY, concurrency=1),)
+    while (entry := own.enter(alone, 60)) is None:
+        time.sleep(0.02)
+    taken = time.time()
+    time.sleep(0.5)
+    given_up = time.time()
+    own.leave(entry)
+    return f"{taken} {given_up}"
+
+
 if __name__ == "__main__":
-    print(take(20) if sys.argv[1] == "take" else keep(int(sys.argv[2]), sys.argv[3]))  # noqa: T201
+    what, *given = sys.argv[1:]
+    told = take(20) if what == "take" else place(*given) if what == "place" else keep(int(given[0]), given[1])
+    print(told)  # noqa: T201

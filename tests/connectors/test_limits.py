@@ -4,6 +4,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 from django.db import connections
@@ -123,6 +124,9 @@ def test_rows_are_by_key_and_do_not_tell_it(vendor: Vendor) -> None:
     assert prefixes()[company] != prefixes(company="974760673")[company]
     assert prefixes()[credential] != prefixes(api_key="another")[credential]
     assert prefixes()[credential] != prefixes(override="http://127.0.0.1:1")[credential]
+    assert prefixes()[company] == prefixes(api_key="another")[company]  # the company's limit, whoever asks
+    assert prefixes()[company] == prefixes(app_token="another")[company]
+    assert prefixes(company="FI19675438")[company] == prefixes(company="1967543-8")[company]
     assert KEY not in str(prefixes())
     assert all(len(prefix) < 110 for prefix in prefixes().values())
 
@@ -184,6 +188,24 @@ def test_two_processes_share_a_limit(manage: Manage) -> None:
 
     assert sum(taken) == 20, taken
     assert RateBucket.objects.get(pk="shared:0").remaining == 0
+
+
+def test_two_keys_of_one_company_have_one_place_in_two_processes(manage: Manage) -> None:
+    """Half a second in the place each: what they held it must not overlap."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.connectors.take", "place", key, number],
+            cwd=ROOT,
+            env=manage.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for key, number in (("first", "974760673"), ("second", "974 760 673"), ("third", "974760673"))
+    ]
+    held = sorted([float(at) for at in process.communicate(timeout=120)[0].split()] for process in started)
+
+    assert [len(times) for times in held] == [2, 2, 2]
+    assert all(left[1] <= right[0] for left, right in pairwise(held)), held
 
 
 def test_one_consent_is_one_company(vendor: Vendor) -> None:

@@ -14,13 +14,17 @@ from apps.records.ledger import Account, Dimension, FiscalYear, Voucher
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One HTTP request as the vendor would see it: `path` starts with the vendor's own path, already decoded."""
+    """One HTTP request as the vendor would see it: `path` starts with the vendor's own path, already decoded.
+
+    `target` is what was asked for to the letter, our own prefix and the query included, for vendors that sign it.
+    """
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...]
     headers: Mapping[str, str]  # names in lower case
     body: bytes = b""
+    target: str = ""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -240,7 +240,7 @@ class Session:
         seen = Seen(status=reply.status, headers=reply.headers, body=data, path=out.path)
         if fine and readable and not self.provider.refused(seen):
             return Answer(status=reply.status, headers=reply.headers, body=reply.body, data=data)
-        excerpt = self.masker.body(reply.body).decode("utf-8", "replace")  # masked whole: half a secret is not found
+        excerpt = _as_text(self.masker.body(reply.body))  # masked whole: half a secret is not found
         raise self._refused(seen, excerpt, readable=readable)
 
     def _decoded(self, reply: Reply) -> tuple[Any, bool]:
@@ -348,6 +348,14 @@ def _general(status: int, *, readable: bool) -> tuple[Failure, Remedy]:
     if status == 402:
         return Failure.PERMISSION, remedies.NOT_ALLOWED
     return Failure.UNKNOWN, remedies.NOT_UNDERSTOOD
+
+
+def _as_text(body: bytes) -> str:
+    """For people's eyes: what is no UTF-8 is taken for ISO-8859-1, in which every byte is a character."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return body.decode("iso-8859-1")
 
 
 def _seconds(value: str | None) -> float | None:

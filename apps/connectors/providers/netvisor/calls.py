@@ -1,5 +1,6 @@
 """What every call to Netvisor goes through: XML of several encodings, the vendor's clock, the reason behind a refusal."""
 
+import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ PERIODS, ACCOUNTS = "accountingperiodlist.nv", "accountlist.nv"
 LATIN = "iso-8859-15"  # the vendor's encoding where none is declared [nv:766841]
 _CHARSET = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9._-]+)", re.IGNORECASE)
 _DECLARATION = re.compile(rb"^(?:\xef\xbb\xbf)?\s*<\?xml.*?\?>", re.DOTALL)
-_SAID = re.compile(r"<status>\s*(?!failed\s*<)([^<]+)", re.IGNORECASE)
+_SAID = re.compile(r"<status>\s*(?:<!\[CDATA\[)?\s*(?!failed\s*[<\]])([^<\]]+)", re.IGNORECASE)
 
 
 def decode(body: bytes, headers: Mapping[str, str]) -> tuple[Any, bool]:
@@ -48,7 +49,7 @@ def ask(session: Session, resource: str, params: Mapping[str, Any] | None = None
         found = session.read(f"/{resource}", params).data
     except ConnectorError as error:
         said = _SAID.search(error.detail)
-        error.facts |= {"resource": resource, "said": said.group(1).strip() if said else ""}
+        error.facts |= {"resource": resource, "said": html.unescape(said.group(1)).strip() if said else ""}
         if error.remedy is refusals.BAD_KEYS and _opens_another(session, resource):
             raise ConnectorError(
                 Failure.PERMISSION, refusals.RESOURCE_MISSING, detail=error.detail, facts=error.facts
@@ -81,14 +82,15 @@ def clock(root: Element) -> datetime:
 
 
 def items(root: Element, name: str) -> list[Element]:
-    """The elements of a list, wherever it stands. An answer that holds nothing at all is an empty one.
+    """The elements of a list, wherever it stands. One that holds nothing at all is empty, whatever it is called.
 
     Raises TRANSIENT for an answer that holds something else: it was none to this question.
     """
     found = [element for element in xml.descendants(root, name) if len(element)]
-    names = {xml.name_of(element) for element in xml.children(root)} - {"responsestatus"}
-    if not found and not all(name.lower() in other for other in names):
-        raise bad_page(f"no {name} in the answer, but {', '.join(sorted(names))}")
+    held = [row for row in xml.children(root) if xml.name_of(row) != "responsestatus" and (len(row) or xml.text(row))]
+    others = sorted({xml.name_of(row) for row in held if name.lower() not in xml.name_of(row)})
+    if not found and others:
+        raise bad_page(f"no {name} in the answer, but {', '.join(others)}")
     return found
 
 

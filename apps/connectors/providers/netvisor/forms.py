@@ -28,6 +28,15 @@ def decimal(text: str | None) -> Decimal | None:
     return Decimal(plain)
 
 
+def figure(text: str | None) -> str | None:
+    """A number as it is kept beside a record: `2.5` of `2,500`. A text that is no number stays as it is."""
+    try:
+        number = decimal(text)
+    except ValueError:
+        return text
+    return None if number is None else format(number.normalize(), "f")
+
+
 def day(text: str | None) -> date | None:
     """`1.1.2000`, `31.12.2015`, `2012-01-27`, `2018-5-29`, each also with a time. None of nothing; raises ValueError."""
     found = text.strip() if text else ""

@@ -65,6 +65,7 @@ def customer(row: Element) -> Party:
             comment=text(more, "Comment"),
             reference_number=text(more, "ReferenceNumber"),
             your_default_reference=text(more, "YourDefaultReference"),
+            tax_handling_type=text(more, "TaxHandlingType"),
         ),
         raw=plain(row),
     )
@@ -79,7 +80,7 @@ def vendor(row: Element) -> Party:
         given(told, "ContactPersonName"), given(told, "ContactPersonEmail"), given(told, "ContactPersonPhoneNumber")
     )
     return Party(
-        external_id=needed(row, "NetvisorKey"),
+        external_id=given(row, "NetvisorKey") or attribute(row, "netvisorkey") or needed(base, "NetvisorKey"),
         role=PartyRole.SUPPLIER,
         name=text(base, "Name") or "",
         number=given(base, "Code"),
@@ -103,7 +104,7 @@ def vendor(row: Element) -> Party:
         ),
         tags=tuple(tag for tag in (given(base, "GroupName"),) if tag),
         custom=filled(
-            fax=text(told, "FaxNumber"), comment=text(told, "Comment"), default_vat_percent=text(more, "DefaultVatPercent")
+            fax=text(told, "FaxNumber"), comment=text(told, "Comment"), default_vat_percent=forms.figure(text(more, "DefaultVatPercent"))
         ),
         raw=plain(row),
     )  # fmt: skip
@@ -148,10 +149,11 @@ def product(row: Element) -> Product:
         custom=filled(
             is_sales_product=forms.flag(text(base, "IsSalesProduct")),
             tariff_heading=text(base, "TariffHeading"),
-            commission_percentage=text(base, "ComissionPercentage"),
+            commission_percentage=forms.figure(text(base, "ComissionPercentage")),
             eu_account=text(book, "DefaultEuAccountNumber"),
             outside_eu_account=text(book, "DefaultOutsideEUAccountNumber"),
-            inventory_amount=text(stock, "InventoryAmount"),
+            inventory_amount=forms.figure(text(stock, "InventoryAmount")),
+            weight_unit=attribute(child(more, "ProductNetWeight"), "weightunit"),
         ),
         raw=plain(row),
     )
@@ -183,7 +185,7 @@ def _delivery(found: Element | None) -> Address | None:
 def _customer_contacts(row: Element) -> tuple[Contact, ...]:
     own = child(row, "CustomerContactDetails")
     found = [_contact(given(own, "ContactPerson"), given(own, "ContactPersonEmail"), given(own, "ContactPersonPhone"))]
-    for person in descendants(row, "CustomerContactPersons"):
+    for person in (*descendants(row, "CustomerContactPersons"), *descendants(row, "CustomerContactPerson")):
         names = (text(person, f"ContactPerson{part}Name") for part in ("First", "Last"))
         name = " ".join(part for part in names if part) or None
         found.append(_contact(name, given(person, "ContactPersonEmail"), given(person, "ContactPersonPhoneNumber")))

@@ -133,4 +133,4 @@ def _control(
 
 
 def _plain(amount: Decimal | None) -> str | None:
-    return None if amount is None else format(amount, "f")
+    return None if amount is None else format(amount.normalize(), "f")

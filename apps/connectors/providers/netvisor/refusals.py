@@ -2,7 +2,8 @@
 
 Judged by the category of the second Status element; its text comes in the user's language [Messages]. The one text
 that is looked into is "not found" of a customer: the vendor gives it the category of every other mistake
-(samples/response_GetCustomerNotFound.xml), and we always ask in English.
+(samples/response_GetCustomerNotFound.xml). We always ask in English; the Finnish words are those of
+samples/response_AuthenticationFailed.xml, should the vendor have no English ones.
 """
 
 import re
@@ -14,6 +15,7 @@ from apps.connectors.sdk.text import _
 from apps.connectors.sdk.xml import Element, child, children, text
 
 OK, FAILED = "OK", "FAILED"
+NOT_THERE = ("not found", "ei löydy")
 _CATEGORY = re.compile(r"[A-Z][A-Z0-9_]+")
 
 BAD_KEYS = (
@@ -25,7 +27,10 @@ BAD_KEYS = (
             _("Check the business id: the keys must have been made in that company's Netvisor."),
             _("In Netvisor a user of the company makes new API identifiers; copy the customer id and the key at once."),
             _("Enter both in the connector and press Activate."),
-            _("Does no company get in? Then the operator compares partner id and partner key with Netvisor's letter."),
+            _(
+                "Does no company get in? Then the operator compares partner id and partner key with Netvisor's letter,"
+                " and this server's clock with the right time."
+            ),
         ),
     )
 )
@@ -122,11 +127,15 @@ def refused(seen: Seen) -> bool:
 
 
 def _not_found(seen: Seen) -> bool:
-    return any("not found" in status.lower() for status in statuses(seen.body))
+    return any(words in status.lower() for status in statuses(seen.body) for words in NOT_THERE)
 
 
 def _categorised(seen: Seen) -> bool:
     return bool(error_codes(seen.body))
+
+
+def _broken(seen: Seen) -> bool:
+    return seen.status >= 500 and _categorised(seen)
 
 
 def _no_status(seen: Seen) -> bool:
@@ -145,6 +154,10 @@ REFUSALS = (
     Refusal(failure=Failure.RECORD, remedy=NOT_FOUND, codes=("INVALID_DATA",), when=_not_found),
     Refusal(failure=Failure.RECORD, remedy=INVALID, codes=("INVALID_DATA", "INVALID_DATA_SIZE")),
     Refusal(failure=Failure.TRANSIENT, remedy=remedies.BUSY, statuses=(429,)),
+    # a category that is not documented: the status decides, where it says something
+    Refusal(failure=Failure.RECONNECT, remedy=BAD_KEYS, statuses=(401,), when=_categorised, field="customer_key"),
+    Refusal(failure=Failure.PERMISSION, remedy=RESOURCE_MISSING, statuses=(403,), when=_categorised),
+    Refusal(failure=Failure.TRANSIENT, remedy=TECHNICAL, when=_broken),
     Refusal(failure=Failure.UNKNOWN, remedy=UNKNOWN_CATEGORY, when=_categorised),
     Refusal(failure=Failure.TRANSIENT, remedy=remedies.BAD_PAGE, statuses=(200,), when=_no_status),
 )

@@ -64,7 +64,13 @@ def read_suppliers(session: Session, *, query: Query, resume: str | None, digest
     seen: set[str] = set()
     watermark = None
     for number in range(1, MOST_PAGES):
-        root = ask(session, VENDORS, _since(query) | {"page": number})
+        try:
+            root = ask(session, VENDORS, _since(query) | {"page": number})
+        except ConnectorError as error:
+            if number == 1 or error.remedy is not refusals.NOT_FOUND:
+                raise
+            yield Page(watermark=watermark, last=True)
+            return
         watermark = watermark or clock(root).isoformat()
         found = [item for item in shaped(parties.vendor, _detailed(root, SUPPLIERS)) if item.external_id not in seen]
         seen.update(item.external_id for item in found)
@@ -118,7 +124,8 @@ def _details(session: Session, of: Register, keys: Sequence[str]) -> dict[str, R
             raise
         if len(keys) == 1:
             return {}
-        return {key: record for one in keys for key, record in _details(session, of, [one]).items()}
+        half = len(keys) // 2
+        return _details(session, of, keys[:half]) | _details(session, of, keys[half:])
     return {record.external_id: record for record in shaped(of.shape, _detailed(root, of))}
 
 

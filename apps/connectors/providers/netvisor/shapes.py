@@ -13,8 +13,9 @@ from apps.records.ledger import Dimension, Posting, Voucher
 
 COUNTS = {"": Counts.POSTED, "valid": Counts.POSTED, "invalidated": Counts.VOID, "deleted": Counts.VOID}
 DELETED = "deleted"
+ZERO = Decimal(0)
 NO_CODE, OUTSIDE_VAT = "-", "NONE"  # no code; the code of lines without VAT
-CLOSING_CLASS = "T"  # "Automatic financial statements" (resources.json, system_voucher_types)
+CLOSING_CLASS, CLOSING = "T", "automatic financial statements"  # resources.json, system_voucher_types
 # "PI Purchase Invoice": the abbreviation is the series, the name comes in the language asked for
 _CLASS = re.compile(r"([A-ZÅÄÖ0-9]{1,6})\s+\S.*", re.DOTALL)
 
@@ -61,7 +62,7 @@ def voucher(element: Element) -> Voucher:
         date=on,
         number=text(element, "VoucherNumber") or "",
         series=series,
-        kind=VoucherKind.CLOSING if series == CLOSING_CLASS else VoucherKind.ORDINARY,
+        kind=VoucherKind.CLOSING if series == CLOSING_CLASS or told.lower() == CLOSING else VoucherKind.ORDINARY,
         counts=COUNTS.get(state, Counts.PROVISIONAL),
         text=text(element, "VoucherDescription") or "",
         source_document=text(linked) or None,
@@ -97,12 +98,18 @@ def _posting(line: Element, row: int, on: date) -> Posting:
         account=needed(line, "AccountNumber"),
         amount=amount,
         vat_code=code or None,
-        vat_rate=forms.decimal(text(vat)),
+        vat_rate=_rate(text(vat)),
         tax_role=TaxRole.BASE if code and code.upper() != OUTSIDE_VAT else TaxRole.NONE,
         dimensions=dimensions,
         text=text(line, "Description") or "",
         custom=filled(account_dimension=text(line, "AccountDimension"), more_dimensions=more or None),
     )
+
+
+def _rate(told: str | None) -> Decimal | None:
+    """A percentage; `-` says as little as it does of a code."""
+    plain = (told or "").removesuffix("%").strip()
+    return None if plain == NO_CODE else forms.decimal(plain)
 
 
 def _dimensions(line: Element) -> tuple[dict[str, str], list[list[str]]]:
@@ -122,7 +129,7 @@ def _dimensions(line: Element) -> tuple[dict[str, str], list[list[str]]]:
 def dimension_items(element: Element) -> list[Dimension]:
     """The items of one dimension. Vouchers name items by their name, so that is the code."""
     kind = needed(element, "Name")
-    rows = list(descendants(element, "DimensionDetail"))
+    rows = [row for row in descendants(element, "DimensionDetail") if text(row, "Name")]  # vouchers name no other
     names = {text(row, "NetvisorKey"): text(row, "Name") for row in rows}
     hidden = forms.flag(text(element, "IsHidden")) is True
     return [_item(row, kind, names.get(text(row, "FatherID")), hidden=hidden) for row in rows]
@@ -143,17 +150,19 @@ def _item(row: Element, kind: str, parent: str | None, *, hidden: bool) -> Dimen
 
 
 def balances(element: Element) -> dict[date, tuple[Decimal | None, Decimal | None, Decimal]]:
-    """Debit, credit and balance of one account by day. The balance is turned to debit positive where it is not."""
+    """Debit, credit and balance of one account by day. The balance is turned to debit positive where it is not.
+
+    An amount that stands there empty is nothing; where all three are missing, it is no balance.
+    """
     found = {}
-    for row in children(element, "AccountBalance"):
+    for row in descendants(element, "AccountBalance"):
         on = forms.day(attribute(row, "date") or text(row, "Date"))
-        debit, credit = (forms.decimal(text(row, name)) for name in ("Debet", "Kredit"))
-        balance = forms.decimal(text(row, "Balance"))
-        if on is None or (balance is None and (debit is None or credit is None)):
+        told = [text(row, name) for name in ("Debet", "Kredit", "Balance")]
+        if on is None or all(amount is None for amount in told):
             raise ValueError("a balance without its day or amount")
-        if debit is not None and credit is not None:
-            net = abs(debit) - abs(credit)
-            balance = net if balance is None or balance == -net else balance
-        assert balance is not None  # noqa: S101 - looked at above
+        debit, credit, balance = (forms.decimal(amount) for amount in told)
+        net = abs(debit or ZERO) - abs(credit or ZERO)
+        if balance is None or (debit is not None and credit is not None and balance == -net):
+            balance = net
         found[on] = (debit, credit, balance)
     return found

@@ -91,7 +91,7 @@ def _since(session: Session, cursor: str) -> Iterator[Page]:
     today = at.astimezone(forms.HELSINKI).date()
     first = max(since.astimezone(forms.HELSINKI).date(), today - MEMORY)
     missed = since.astimezone(forms.HELSINKI).date() < first
-    keys = _deleted(ask(session, DELETED, {"deletedsince": first}))
+    keys = _deleted(_deletions(session, first, oldest=today - MEMORY))
     warning = _("Netvisor remembers deletions for seven days only: read everything again.")
     yield Page(
         gone=tuple(_gone(key) for key in keys),
@@ -101,17 +101,29 @@ def _since(session: Session, cursor: str) -> Iterator[Page]:
     )
 
 
+def _deletions(session: Session, first: date, *, oldest: date) -> Element:
+    """Should the seven days be counted in hours, the oldest day is refused: the overlap leaves a day to give up."""
+    try:
+        return ask(session, DELETED, {"deletedsince": first})
+    except ConnectorError as error:
+        if first != oldest or error.remedy is not refusals.INVALID:
+            raise
+    return ask(session, DELETED, {"deletedsince": first + DAY})
+
+
 def _asked(
     session: Session, params: Mapping[str, object], within: Window | None
 ) -> tuple[list[Voucher], list[Gone], datetime]:
     """The vouchers that stand in the books, those that are no more, and the vendor's clock.
 
-    The vendor's answer may hold more than was asked for; a key that comes twice counts once.
+    The vendor's answer may hold more than was asked for; a key that comes twice counts once. Of a deleted one no more
+    than its key is needed.
     """
     root = ask(session, LEDGER, params)
     rows: dict[str, Element] = {}
     for row in items(root, "Voucher"):
-        if within is None or within.start <= shaped(shapes.voucher_day, [row])[0] <= within.end:
+        deleted = shapes.status(row) == shapes.DELETED
+        if within is None or deleted or within.start <= shaped(shapes.voucher_day, [row])[0] <= within.end:
             rows[shaped(lambda element: shapes.needed(element, "NetvisorKey"), [row])[0]] = row
     there = [row for row in rows.values() if shapes.status(row) != shapes.DELETED]
     gone = [_gone(key) for key, row in rows.items() if shapes.status(row) == shapes.DELETED]
@@ -119,11 +131,14 @@ def _asked(
 
 
 def _deleted(root: Element) -> list[str]:
-    """The keys of a list of deletions, of which no answer is recorded: every key there that is no line's."""
+    """The keys of a list of deletions, of which no answer is recorded: every key there that is no line's.
+
+    Raises TRANSIENT for a list that holds something and no key: a deletion that is not understood must not be lost.
+    """
     keys: dict[str, None] = {}
     for element in root.iterdescendants():
-        name, above = xml.name_of(element), element.getparent()
-        inside = above is not None and xml.name_of(above) == "voucherline"
+        name = xml.name_of(element)
+        inside = any(xml.name_of(above) in ("voucherline", "responsestatus") for above in element.iterancestors())
         own = xml.text(element) if name in ("netvisorkey", "vouchernetvisorkey") and not inside else None
         if name in ("voucher", "deletedvoucher"):
             own = xml.attribute(element, "netvisorkey") or (xml.text(element) if not len(element) else None)
@@ -131,6 +146,9 @@ def _deleted(root: Element) -> list[str]:
             keys[own] = None
     if any(not key.isdigit() for key in keys):
         raise bad_page("a deleted voucher's key is no number")
+    told = [row for row in xml.children(root) if xml.name_of(row) != "responsestatus"]
+    if not keys and any(len(row) or xml.text(row) for row in told):
+        raise bad_page("a list of deleted vouchers without a key")
     return list(keys)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import http.client
 import re
 import uuid
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from xml.etree import ElementTree as ET
 
 import requests
@@ -46,6 +47,7 @@ class Client:
         self.base, self.sandbox = f"{base}/netvisor", sandbox
         self.given: dict[str, str] = {}  # headers instead of the right ones
         self.keys, self.organisation, self.language, self.algorithm = dict(KEYS), NUMBER, "EN", "HMACSHA256"
+        self.text_encoding = "iso-8859-1"
         self.signed: str | None = None  # an address to sign instead of the one sent
 
     def mac(self, url: str, headers: dict[str, str]) -> str:
@@ -55,9 +57,9 @@ class Client:
         secrets = [self.keys["customer_key"], self.keys["partner_key"]]
         if self.algorithm == "HMACSHA256":
             parts.append(headers["X-Netvisor-Authentication-TimestampUnix"])
-            message = "&".join(parts + secrets).encode("iso-8859-1")
+            message = "&".join(parts + secrets).encode(self.text_encoding)
             return hmac.new("&".join(secrets).encode("iso-8859-1"), message, hashlib.sha256).hexdigest()
-        message = "&".join(parts + secrets).encode("iso-8859-1")
+        message = "&".join(parts + secrets).encode(self.text_encoding)
         return hashlib.new(self.algorithm.lower(), message, usedforsecurity=False).hexdigest()
 
     def get(self, resource: str, query: str = "", *, codes: bool = True, **values: Any) -> requests.Response:
@@ -79,11 +81,26 @@ class Client:
             headers["X-Netvisor-Authentication-UseHTTPResponseStatusCodes"] = "1"
         headers |= self.given
         headers.setdefault("X-Netvisor-Authentication-MAC", self.mac(self.signed or url, headers))
-        prepared = requests.Request(
-            "GET", url, headers={name: value.encode("iso-8859-1") for name, value in headers.items()}
-        ).prepare()
-        prepared.url = url  # as it was signed
-        return requests.Session().send(prepared, timeout=10)
+        return self.sent(url, headers)
+
+    def sent(self, url: str, headers: dict[str, str]) -> requests.Response:
+        """The answer to the address as it was signed: requests itself would write some of it anew."""
+        parts = urlsplit(url)
+        line = http.client.HTTPConnection(parts.netloc, timeout=10)
+        line.putrequest("GET", url[url.index(parts.netloc) + len(parts.netloc) :])
+        for name, value in headers.items():
+            line.putheader(name, value.encode("iso-8859-1"))
+        line.endheaders()
+        try:
+            got = line.getresponse()
+            answer = requests.Response()
+            answer.status_code, answer._content = got.status, got.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise requests.ConnectionError(error) from error
+        finally:
+            line.close()
+        answer.headers.update(got.getheaders())
+        return answer
 
     def root(self, resource: str, query: str = "", **values: Any) -> ET.Element:
         answer = self.get(resource, query, **values)

@@ -1,20 +1,22 @@
 """Answers that the vendor's pages allow and its sandbox does not give: other cases, encodings, forms, and less of everything."""
 
+import json
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from apps.connectors.providers.netvisor import chart, forms, shapes
+from apps.connectors.providers.netvisor import chart, forms, parties, shapes
 from apps.connectors.providers.netvisor.calls import decode
 from apps.connectors.sdk.failures import Failure
 from apps.connectors.sdk.queries import Full, Gone, Since, Window
 from apps.connectors.sdk.sandbox import Answer, Request
-from apps.records.enums import AccountType, Basis, Counts, LockKind, Resource
+from apps.records.enums import AccountType, Basis, Counts, LockKind, Resource, VoucherKind
 from apps.records.ledger import ControlBalance, Voucher
 from tests.connectors.bench import Bench, bench_of, refusal
-from tests.connectors.providers.netvisor.harness import HARNESS, ok, xml
+from tests.connectors.providers.netvisor.harness import HARNESS, failed, ok, xml
+from tests.specs import specs_folder
 
 JANUARY = Window(date(2024, 1, 1), date(2024, 1, 31))
 STATUS = "<ResponseStatus><Status>OK</Status><TimeStamp>2024-02-01T03:00:00</TimeStamp></ResponseStatus>"
@@ -189,6 +191,16 @@ def test_a_deleted_voucher_on_a_page_is_gone_and_a_new_status_is_kept_apart(benc
     assert (other.counts, other.custom["counts_raw"]) == (Counts.PROVISIONAL, "halffinished")
 
 
+def test_of_a_deleted_voucher_the_key_is_enough(bench: Bench) -> None:
+    rows = "<Voucher Status='deleted'><NetvisorKey>5</NetvisorKey></Voucher>" + voucher(key="8")
+    answers(bench, accountingledger=ok(f"<Vouchers>{rows}</Vouchers>"))
+
+    (page,) = list(bench.read(Resource.VOUCHERS, JANUARY))
+
+    assert [item.external_id for item in page.gone] == ["5"]
+    assert [record.external_id for record in page.records] == ["8"]
+
+
 def test_without_fiscal_years_everything_is_one_question(bench: Bench) -> None:
     ledger = ok(f"<Vouchers>{voucher()}</Vouchers>")
     answers(bench, accountingledger=ledger, accountingperiodlist=ok("<AccountingPeriodList/>"))
@@ -352,3 +364,220 @@ def test_controls_without_a_period_list_take_calendar_years_and_the_days_that_ca
         date(2024, 1, 30),
         Decimal(-5),
     )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-15"])
+@pytest.mark.parametrize("wrap", ["{}", "<![CDATA[{}]]>"])
+def test_the_text_of_a_refusal_is_told_as_received(bench: Bench, encoding: str, wrap: str) -> None:
+    told = "TECHNICAL_ERROR :: Tekninen virhe: tili & päivä"
+    answer = failed(wrap.format(told if "CDATA" in wrap else told.replace("&", "&amp;")))
+    declared = f'<?xml version="1.0" encoding="{encoding}"?>' + answer.body.decode()
+    answers(bench, accountingledger=Answer(status=500, body=declared.encode(encoding)))
+
+    assert refusal(lambda: read(bench)).facts["said"] == told
+
+
+@pytest.mark.parametrize(
+    "empty", ["<AccountingLedger/>", "<Replies></Replies>", "<Vouchers> </Vouchers>", "<Result />"]
+)
+def test_an_empty_element_of_any_name_is_an_empty_list(bench: Bench, empty: str) -> None:
+    answers(bench, accountingledger=ok(empty))
+
+    assert read(bench) == []
+
+
+@pytest.mark.parametrize("other", ["<Accounts><Account/></Accounts>", "<Message>Nothing</Message>"])
+def test_an_answer_to_another_question_is_no_empty_list(bench: Bench, other: str) -> None:
+    answers(bench, accountingledger=ok(other))
+
+    assert refusal(lambda: read(bench)).remedy.code == "connector.bad_page"
+
+
+@pytest.mark.parametrize(("told", "rate"), [("-", None), ("24 %", Decimal(24)), ("25,5", Decimal("25.5")), ("", None)])
+def test_a_rate_may_be_a_dash(bench: Bench, told: str, rate: Decimal | None) -> None:
+    rows = voucher().replace("</AccountNumber>", f"</AccountNumber><VatPercent>{told}</VatPercent><VatCode>-</VatCode>")
+    answers(bench, accountingledger=ok(f"<Vouchers>{rows}</Vouchers>"))
+
+    (found,) = read(bench)
+
+    assert [line.vat_rate for line in found.postings] == [rate, rate]
+
+
+@pytest.mark.parametrize(
+    "told", ["T Automatic financial statements", "T Automaattinen tilinpäätös", "Automatic financial statements"]
+)
+def test_automatic_financial_statements_are_closing_with_or_without_their_letter(bench: Bench, told: str) -> None:
+    answers(bench, accountingledger=ok(f"<Vouchers>{voucher(f'<VoucherClass>{told}</VoucherClass>')}</Vouchers>"))
+
+    assert [found.kind for found in read(bench)] == [VoucherKind.CLOSING]
+
+
+@pytest.mark.parametrize(
+    ("told", "closing"),
+    [
+        ("<Debet/><Kredit/><Balance/>", "0"),
+        ("<Debet>5,00</Debet><Kredit/><Balance/>", "5.00"),
+        ("<Kredit>5,00</Kredit>", "-5.00"),
+        ("<Balance>-5.00</Balance>", "-5.00"),
+    ],
+)
+def test_amounts_of_a_balance_may_be_empty(bench: Bench, told: str, closing: str) -> None:
+    row = f"<Account NetvisorKey='9'><AccountBalances><AccountBalance Date='2024-01-31'>{told}</AccountBalance></AccountBalances></Account>"
+    answers(
+        bench,
+        accountingperiodlist=ok(PERIODS.format(locks="")),
+        accountlist=ok(ACCOUNTS),
+        accountbalance=balances(row),
+    )
+
+    assert [found.closing for found in read(bench, Resource.CONTROL_BALANCES)] == [Decimal(closing)]
+
+
+def test_a_balance_without_any_amount_is_no_page(bench: Bench) -> None:
+    row = "<Account netvisorkey='9'><AccountBalance date='2024-01-31'><Other>1</Other></AccountBalance></Account>"
+    answers(
+        bench,
+        accountingperiodlist=ok(PERIODS.format(locks="")),
+        accountlist=ok(ACCOUNTS),
+        accountbalance=balances(row),
+    )
+
+    assert refusal(lambda: read(bench, Resource.CONTROL_BALANCES)).remedy.code == "connector.bad_page"
+
+
+SINCE = Since("2026-11-19T02:00:00+02:00")
+
+
+def test_a_deletion_that_is_not_understood_is_not_lost(bench: Bench) -> None:
+    told = "<DeletedVouchers><Deleted><Number>5</Number></Deleted></DeletedVouchers>"
+    answers(bench, accountingledger=ok("<Vouchers/>"), deletedvouchers=ok(told))
+
+    assert refusal(lambda: list(bench.read(Resource.VOUCHERS, SINCE))).remedy.code == "connector.bad_page"
+
+
+def test_keys_of_a_deleted_vouchers_lines_and_their_links_are_no_vouchers(bench: Bench) -> None:
+    links = "<TransactionAllocations><VoucherNetvisorKey>99</VoucherNetvisorKey></TransactionAllocations></VoucherLine>"
+    told = voucher(key="5").replace("</VoucherLine>", links)
+    answers(bench, accountingledger=ok("<Vouchers/>"), deletedvouchers=ok(f"<Vouchers>{told}</Vouchers>"))
+
+    pages = list(bench.read(Resource.VOUCHERS, SINCE))
+
+    assert [item.external_id for page in pages for item in page.gone] == ["5"]
+
+
+def test_seven_days_may_be_counted_in_hours(bench: Bench) -> None:
+    """The engine's cursor has a day of overlap: the day given up was asked for once already."""
+
+    def say(request: Request, _n: int) -> Answer:
+        if "accountingledger" in request.path:
+            return ok("<Vouchers/>")
+        if dict(request.query)["deletedsince"] == "2026-11-13":
+            return failed("INVALID_DATA :: Data form incorrect:. deletedsince can be at most 7 days back", 400)
+        return ok("<DeletedVouchers><NetvisorKey>5</NetvisorKey></DeletedVouchers>")
+
+    bench.mouth.speak("/", say)
+
+    pages = list(bench.read(Resource.VOUCHERS, Since("2026-11-13T12:00:00+02:00")))
+
+    assert [item.external_id for page in pages for item in page.gone] == ["5"]
+    assert pages[-1].last
+
+
+def test_what_is_not_found_in_finnish_is_gone_and_one_of_many_costs_few_questions(bench: Bench) -> None:
+    def say(request: Request, _n: int) -> Answer:
+        keys = (dict(request.query).get("idlist") or dict(request.query)["id"]).split(",")
+        if "77" in keys:
+            return failed("INVALID_DATA :: Data form incorrect:. Asiakasta ei löydy: 77", 400)
+        base = "<Customer><CustomerBaseInformation><NetvisorKey>{0}</NetvisorKey><Name>A{0}</Name></CustomerBaseInformation></Customer>"
+        return ok(f"<Customers>{''.join(base.format(key) for key in keys)}</Customers>")
+
+    bench.mouth.speak("/getcustomer.nv", say)
+    getter = bench.provider.resources[Resource.CUSTOMERS].get
+    assert getter is not None
+
+    found = list(getter(bench.session(), [str(key) for key in range(100)]))
+
+    assert [item.external_id for item in found if isinstance(item, Gone)] == ["77"]
+    assert len(found) == 100
+    assert len(bench.mouth.heard) <= 16
+
+
+def test_a_page_after_the_last_may_be_refused(bench: Bench) -> None:
+    one = "<Vendors><Vendor><VendorBaseInformation><NetvisorKey>3</NetvisorKey><Name>Oy</Name></VendorBaseInformation></Vendor></Vendors>"
+    nothing = failed("INVALID_DATA :: Data form incorrect:. Page not found", 400)
+    bench.mouth.speak("/getvendor.nv", lambda request, _n: ok(one) if dict(request.query)["page"] == "1" else nothing)
+
+    pages = list(bench.read(Resource.SUPPLIERS, Full()))
+
+    assert [item.external_id for page in pages for item in page.records] == ["3"]
+    assert pages[-1].last
+
+
+def test_an_item_without_a_name_and_contacts_in_either_form(bench: Bench) -> None:
+    details = "".join(
+        f"<DimensionDetail><NetvisorKey>{key}</NetvisorKey><Name>{name}</Name></DimensionDetail>"
+        for key, name in ((1, " "), (2, "Mike"))
+    )
+    named = f"<DimensionName><NetvisorKey>9</NetvisorKey><Name>Sales</Name><DimensionDetails>{details}</DimensionDetails></DimensionName>"
+    person = "<ContactPersonFirstName>A</ContactPersonFirstName><ContactPersonLastName>{}</ContactPersonLastName>"
+    base = "<CustomerBaseInformation><NetvisorKey>5</NetvisorKey><Name>X</Name></CustomerBaseInformation>"
+    nested = "".join(f"<CustomerContactPerson>{person.format(n)}</CustomerContactPerson>" for n in "BC")
+    flat = "".join(f"<CustomerContactPersons>{person.format(n)}</CustomerContactPersons>" for n in "BC")
+    answers(bench, dimensionlist=ok(f"<DimensionNameList>{named}</DimensionNameList>"))
+
+    assert [item.code for item in read(bench, Resource.DIMENSIONS, Full())] == ["Mike"]
+    for persons in (flat, f"<CustomerContactPersons>{nested}</CustomerContactPersons>"):
+        root, _readable = decode(f"<Root><Customer>{base}{persons}</Customer></Root>".encode(), {})
+        assert [contact.name for contact in parties.customer(root[0]).contacts] == ["A B", "A C"]
+
+
+@pytest.mark.parametrize(
+    ("status", "failure", "code"),
+    [
+        (200, Failure.UNKNOWN, "netvisor.unknown_category"),
+        (400, Failure.UNKNOWN, "netvisor.unknown_category"),
+        (401, Failure.RECONNECT, "netvisor.bad_keys"),
+        (403, Failure.PERMISSION, "netvisor.resource_missing"),
+        (429, Failure.TRANSIENT, "connector.busy"),
+        (500, Failure.TRANSIENT, "netvisor.technical_error"),
+        (503, Failure.TRANSIENT, "netvisor.technical_error"),
+    ],
+)
+def test_beside_an_unknown_category_the_status_decides(bench: Bench, status: int, failure: Failure, code: str) -> None:
+    bench.mouth.speak("/", lambda _request, _n: failed("MOON_PHASE :: Uusikuu", status))
+
+    error = refusal(lambda: read(bench))
+
+    assert (error.failure, error.remedy.code, error.facts["said"]) == (failure, code, "MOON_PHASE :: Uusikuu")
+
+
+DOCUMENTED = {
+    "AUTHENTICATION_FAILED": (Failure.RECONNECT, "netvisor.bad_keys"),
+    "INVALID_DATA": (Failure.RECORD, "netvisor.invalid_data"),
+    "INVALID_DATA_SIZE": (Failure.RECORD, "netvisor.invalid_data"),
+    "DUPLICATE_DATA": (Failure.RECORD, "netvisor.duplicate"),
+    "REQUEST_NOT_UNIQUE": (Failure.TRANSIENT, "netvisor.not_unique"),
+    "PERIOD_LOCK": (Failure.RECORD, "netvisor.period_lock"),
+    "SERVICE_ACCESS_ERROR": (Failure.PERMISSION, "netvisor.resource_missing"),
+    "SYSTEM_MAINTANANCE": (Failure.TRANSIENT, "netvisor.maintenance"),
+    "TECHNICAL_ERROR": (Failure.TRANSIENT, "netvisor.technical_error"),
+}
+
+
+@pytest.mark.parametrize("category", DOCUMENTED)
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
+@pytest.mark.parametrize("form", ["{} :: Teksti", "{}::Teksti", "{}", "{} Teksti ilman merkkiä"])
+def test_a_documented_category_decides_whatever_the_status(bench: Bench, category: str, status: int, form: str) -> None:
+    bench.mouth.speak("/", lambda _request, _n: failed(form.format(category), status))
+
+    error = refusal(lambda: read(bench))
+
+    assert (error.failure, error.remedy.code) == DOCUMENTED[category]
+
+
+def test_every_documented_category_is_tried() -> None:
+    folder = specs_folder()
+    if folder is None:
+        pytest.skip("vendor specs: NOT CHECKED")
+    told = json.loads((folder / "netvisor" / "resources.json").read_text(encoding="utf-8"))
+    assert set(DOCUMENTED) == set(told["error_categories"])

@@ -68,6 +68,9 @@ def test_the_recorded_vectors_verify_by_digest_and_over_http(client: Client, alg
         "BalanceDates=2026-01-31%2c2026-02-28",
         "balancedates=2026-01-31&nothing=a%20b:c/d&more=%C3%A4",
         "balancedates=2026-01-31&nothing=a+b%3ac/d&more=%c3%a4",
+        "balancedates=2026-01-31&nothing=%E4%A4",  # the vendor's encoding, escaped
+        "balancedates=2026-01-31&bare&empty=&",
+        "balancedates=2026-01-31,2026-02-28%2C2026-03-31&nothing=%3A:%c3%A4[]{}|",
     ],
 )
 def test_the_address_signed_is_the_address_sent_however_it_is_written(client: Client, query: str) -> None:
@@ -111,12 +114,21 @@ def test_the_keys_of_one_company_do_not_open_another(client: Client) -> None:
     assert client.get("accountlist.nv").status_code == 200
 
 
-def test_md5_is_accepted_only_when_it_is_switched_on(client: Client) -> None:
+def test_md5_is_taken_until_it_is_dropped(client: Client) -> None:
     client.algorithm = "MD5"
-    client.given = {"X-Netvisor-Authentication-Sender": "Koe"}
+    client.root("accountlist.nv")
+    client.given = {"X-Netvisor-Authentication-MACHashCalculationAlgorithm": ""}  # as before there was the header
+    client.root("accountlist.nv")
+    client.sandbox.store.set("md5", False)
     refused(client.get("accountlist.nv"), "AUTHENTICATION_FAILED", 401)
-    client.sandbox.store.set("md5", True)
-    assert client.get("accountlist.nv").status_code == 200
+
+
+@pytest.mark.parametrize("algorithm", ["SHA256", "MD5"])
+def test_a_plain_hash_may_be_of_utf_8(client: Client, algorithm: str) -> None:
+    client.algorithm, client.text_encoding = algorithm, "utf-8"
+    client.root("accountlist.nv")
+    client.algorithm = "HMACSHA256"
+    refused(client.get("accountlist.nv"), "AUTHENTICATION_FAILED", 401)
 
 
 def test_a_transaction_is_used_up_by_a_request_whose_signature_held(client: Client) -> None:

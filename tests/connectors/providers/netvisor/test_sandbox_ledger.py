@@ -1,5 +1,6 @@
 """The sandbox's ledger from night to night, its registers and its faults; real requests to a real server."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -162,6 +163,36 @@ def test_a_changed_voucher_keeps_its_key_and_number(client: Client) -> None:
     assert new.findtext("VoucherNumber") == old.findtext("VoucherNumber")
 
 
+def test_vouchers_by_accounts_of_any_length_and_by_type_also_deleted_ones(client: Client) -> None:
+    every = client.vouchers()
+    assert client.vouchers(**YEAR, accountnumberstart=999, accountnumberend=99999).keys() == every.keys()
+    assert not client.vouchers(**YEAR, accountnumberstart=10000)
+    kinds = {
+        row.findtext("Abbreviation"): row.findtext("NetvisorKey")
+        for row in client.root("vouchertypelist.nv").iter("VoucherType")
+    }
+    sales = {key for key, row in every.items() if (row.findtext("VoucherClass") or "").startswith("ML ")}
+    assert client.vouchers(**YEAR, vouchertype=kinds["ML"]).keys() == sales
+    assert not client.vouchers(**YEAR, vouchertype=kinds["PUMP"])
+
+    key = min(sales)
+    client.sandbox.edit("c1", Edit(action="delete", external_id=story_id(client, key)))
+    assert client.vouchers(**YEAR, voucherstatus=3, vouchertype=kinds["ML"]).keys() == {key}
+    assert not client.vouchers(**YEAR, voucherstatus=3, vouchertype=kinds["OL"])
+
+
+def test_the_history_of_a_voucher_comes_when_it_is_asked_for(client: Client) -> None:
+    key, plain = next(iter(client.vouchers().items()))
+    told = client.vouchers(netvisorkey=key, includetransactionhistory=1)[key]
+    rows = told.findall("TransactionHistory/Transaction")
+    assert plain.find("TransactionHistory") is None
+    assert [[child.tag for child in row] for row in rows] == [["Comment", "TimeStamp", "Editor"]]
+    stamp = rows[0].find("TimeStamp")
+    assert stamp is not None
+    assert stamp.get("format") == "ansi"
+    assert re.fullmatch(r"\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d\d:\d\d", stamp.text or "")
+
+
 # Registers
 
 
@@ -181,6 +212,10 @@ def test_what_is_not_there_is_a_failure_for_customers_and_empty_for_products(cli
     product = client.root("getproduct.nv", id=9)[1]
     assert (product.tag, len(product), product.text) == ("Product", 0, None)
     assert not client.root("customerlist.nv", keyword="no such name")[1]
+    assert len(client.root("getproduct.nv", eancode="6410405082657")[1]) == 0
+    many = ",".join(str(n) for n in range(401))
+    refused(client.get("getproduct.nv", codelist=many), "INVALID_DATA_SIZE", 400)
+    refused(client.get("customerlist.nv", customercodelist=many), "INVALID_DATA_SIZE", 400)
 
 
 def test_an_unknown_resource_is_a_page_and_an_unknown_parameter_is_ignored(client: Client) -> None:

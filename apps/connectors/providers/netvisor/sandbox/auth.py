@@ -1,7 +1,7 @@
 """Signed headers: who calls, for which company, and whether the signature holds.
 
-The address signed is the address sent. A request reaches us with its path decoded and its query in pairs, so the
-signature is tried over every way in which that address can have been written (`addresses`).
+The address signed is the address sent, to the letter. A client reaches us at another host than the vendor's and may
+sign either (`addresses`).
 
 Access, one per company, as `seed` takes it: {"partner_id", "partner_key", "customer_id", "customer_key"} and,
 optional, "organisation_id" (else the books' number), "resources" (names like "accountlist.nv" that an administrator
@@ -10,13 +10,11 @@ switched on for the integration; absent = all). One customer id may open several
 
 import hashlib
 import hmac
-import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 from apps.connectors.providers.netvisor.sandbox.wire import LANGUAGES, Refused
 from apps.connectors.sdk.sandbox import Request, Row, Store
@@ -25,9 +23,8 @@ HOSTS = ("integration.netvisor.fi", "isvapi.netvisor.fi")
 PREFIX = "x-netvisor-authentication-"
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}")
 SKEW_SECONDS = 600  # unconfirmed; setting `skew_seconds`, 0 = not looked at
+PLAIN = {"SHA256": "sha256", "MD5": "md5"}  # hashes without a key; MD5 is being dropped: setting `md5` false drops it
 NEEDED = ("sender", "customerid", "partnerid", "timestamp", "transactionid", "mac")
-OFTEN_RAW = "/:,;@!*'()$?-._~"  # what clients leave unescaped in a query, some of them
-AMBIGUOUS_LIMIT = 6
 
 NO_KEYS = (
     "AUTHENTICATION_FAILED",
@@ -119,10 +116,11 @@ def wants_codes(request: Request) -> bool:
 
 def _headers(request: Request) -> dict[str, str]:
     given = {name: request.headers.get(PREFIX + name, "").strip() for name in (*NEEDED, "timestampunix")}
-    given["algorithm"] = request.headers.get(PREFIX + "machashcalculationalgorithm", "").strip().upper()
+    told = request.headers.get(PREFIX + "machashcalculationalgorithm", "").strip().upper()
+    given["algorithm"] = told or "MD5"  # clients older than the header have no other (unconfirmed)
     given["organisation"] = request.headers.get("x-netvisor-organisation-id", "").strip()
     given["language"] = request.headers.get("x-netvisor-interface-language", "").strip()
-    if not all(given[name] for name in (*NEEDED, "algorithm", "organisation")) or given["language"] not in LANGUAGES:
+    if not all(given[name] for name in (*NEEDED, "organisation")) or given["language"] not in LANGUAGES:
         raise Refused(*NO_KEYS)
     return given
 
@@ -143,7 +141,7 @@ def _check_time(store: Store, given: Mapping[str, str]) -> None:
 
 
 def _signed(store: Store, request: Request, given: Mapping[str, str], keys: Mapping[str, str]) -> bool:
-    if given["algorithm"] == "MD5" and not store.setting("md5", False):
+    if given["algorithm"] == "MD5" and not store.setting("md5", True):
         return False
     wanted = given["mac"]
     return any(
@@ -154,17 +152,20 @@ def _signed(store: Store, request: Request, given: Mapping[str, str], keys: Mapp
 
 
 def macs(url: str, given: Mapping[str, str], customer_key: str, partner_key: str) -> Iterator[str]:
-    """The digests, lower case, that would be right for this address and these headers."""
+    """The digests, lower case, that would be right for this address and these headers.
+
+    HMACSHA256 is in ISO-8859-1; of the older ones the encoding is unconfirmed, MD5's clients took UTF-8.
+    """
     start = [url, given["sender"], given["customerid"], given["timestamp"], given["language"]]
     start += [given["organisation"], given["transactionid"]]
     keys = [customer_key, partner_key]
     if given["algorithm"] == "HMACSHA256":
         message = "&".join([*start, given["timestampunix"], *keys])
         yield hmac.new(_latin("&".join(keys)), _latin(message), hashlib.sha256).hexdigest()
-    elif given["algorithm"] == "SHA256":
-        yield hashlib.sha256(_latin("&".join([*start, *keys]))).hexdigest()
-    elif given["algorithm"] == "MD5":  # its clients encode in UTF-8
-        yield hashlib.md5("&".join([*start, *keys]).encode(), usedforsecurity=False).hexdigest()
+    elif given["algorithm"] in PLAIN:
+        message = "&".join([*start, *keys])
+        for written in dict.fromkeys((_latin(message), message.encode())):
+            yield hashlib.new(PLAIN[given["algorithm"]], written, usedforsecurity=False).hexdigest()
 
 
 def _latin(text: str) -> bytes:
@@ -173,26 +174,11 @@ def _latin(text: str) -> bytes:
 
 def addresses(request: Request) -> Iterator[str]:
     """Every address that this request can have been sent to: ours as the client sees it, and the vendor's own."""
-    path = quote(request.path, safe="/:@!$&'()*+,;=~")
+    if "://" in request.target:  # as a proxy is asked
+        yield request.target
+        return
     slug = __name__.split(".")[-3]
     host, original = request.headers.get("host", ""), request.headers.get("x-original-host", "")
-    places = [f"{scheme}://{host}{prefix}" for scheme in ("http", "https") for prefix in (f"/{slug}", "")]
-    places += [f"https://{name}" for name in dict.fromkeys((original, *HOSTS)) if name]
-    for query in _queries(request.query):
-        for place in places:
-            yield f"{place}{path}?{query}" if query else f"{place}{path}"
-
-
-def _queries(pairs: tuple[tuple[str, str], ...]) -> Iterator[str]:
-    """The query as it can have been written: each character that clients treat differently raw or escaped."""
-    used = sorted(
-        {char for pair in pairs for text in pair for char in text if char in OFTEN_RAW and char not in "-._~"}
-    )
-    for raw in itertools.product((True, False), repeat=min(len(used), AMBIGUOUS_LIMIT)):
-        safe = "".join(char for char, keep in zip(used, raw, strict=False) if keep)
-        written = "&".join(f"{quote(name, safe=safe)}={quote(value, safe=safe)}" for name, value in pairs)
-        for space in ("+", "%20") if "%20" in written else ("",):
-            form = written.replace("%20", space) if space else written
-            yield form
-            if "%" in form:
-                yield re.sub(r"%[0-9A-F]{2}", lambda found: found.group().lower(), form)
+    yield from (f"{scheme}://{host}{request.target}" for scheme in ("http", "https"))
+    own = "/" + request.target.removeprefix(f"/{slug}").lstrip("/")
+    yield from (f"https://{name}{own}" for name in dict.fromkeys((original, *HOSTS)) if name)

@@ -2,14 +2,22 @@
 
 import calendar
 from collections.abc import Callable, Iterable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from xml.etree.ElementTree import Element
 
 from apps.connectors.providers.netvisor.sandbox import static
 from apps.connectors.providers.netvisor.sandbox.company import Obj, balance
 from apps.connectors.providers.netvisor.sandbox.query import Query, read_day
 from apps.connectors.providers.netvisor.sandbox.rows import INVALIDATED, VALID
-from apps.connectors.providers.netvisor.sandbox.wire import LANGUAGES, finnish, invalid, node, number, short
+from apps.connectors.providers.netvisor.sandbox.wire import (
+    LANGUAGES,
+    finnish,
+    finnish_time,
+    invalid,
+    node,
+    number,
+    short,
+)
 
 ANSI = {"format": "ansi"}  # said of dates that are Finnish all the same
 KEY_LIMIT = 500
@@ -49,7 +57,10 @@ def _row(start: tuple[int, str, str, str, int], flags: tuple[int, int, int, int,
 
 
 def periods(query: Query) -> list[Element]:
-    """Locks, then fiscal years. Sources differ on where Period stands: setting `periods_inside` puts it in the locks."""
+    """Locks, and beside them fiscal years, as the vendor's page and the client of Heltti have it.
+
+    element_order.json puts Period in the locks: setting `periods_inside`.
+    """
     locked = finnish(query.company.doc["locked"])
     names = ("AccountingPeriodLockDate", "VatPeriodLockDate", "PurchaseLockDate")
     locks = node("PeriodLockInformation", [node(name, locked, **ANSI) for name in names])
@@ -66,7 +77,12 @@ def periods(query: Query) -> list[Element]:
 
 
 def vouchers(query: Query) -> list[Element]:
-    """Whole vouchers, not paged; both ends of every range are inclusive and all conditions must hold."""
+    """Whole vouchers, not paged; both ends of every range are inclusive and all conditions must hold.
+
+    `includetransactionhistory` adds what is known of the voucher's making. `showgenerator`, `includeattachmentsmetadata`
+    and `includetransactionallocations` add nothing: there are no attachments and allocations here, and the generator's
+    element is not known.
+    """
     start, end = query.day("startdate"), query.day("enddate")
     if bool(start) != bool(end):
         raise invalid("startdate and enddate must be given together")
@@ -85,6 +101,7 @@ def vouchers(query: Query) -> list[Element]:
         and (keys is None or row["id"] in keys)
         and (not since or row["modified"] >= since)
         and (not until or row["modified"] <= until)
+        and _of_type(row, query.text("vouchertype"))
         and _on_accounts(row, query.text("accountnumberstart"), query.text("accountnumberend"))
     ]
     return [node("Vouchers", [_voucher(query, row) for row in rows])]
@@ -97,16 +114,26 @@ def _of_status(query: Query, status: str) -> list[Obj]:
     if STATUS_OF.get(status) == "deleted":
         rows = query.store.rows(query.key, "deleted", from_=query.days_back(MEMORY_DAYS))
         return [row | {"status": "deleted"} for row in rows]
-    kind = query.text("vouchertype")
-    rows = [row for row in query.company.vouchers if not status or row["status"] == STATUS_OF[status]]
-    return [row for row in rows if not kind or str(static.CLASSES[row["class"]][0]) == kind]
+    return [row for row in query.company.vouchers if not status or row["status"] == STATUS_OF[status]]
+
+
+def _of_type(row: Obj, key: str) -> bool:
+    return not key or str(static.CLASSES[row["class"]][0]) == key
 
 
 def _on_accounts(row: Obj, low: str, high: str) -> bool:
     """Vouchers with a line in the range of accounts come whole (unconfirmed)."""
     if not low and not high:
         return True
-    return any((not low or line["account"] >= low) and (not high or line["account"] <= high) for line in row["lines"])
+    first, last = number_order(low), number_order(high)
+    return any(
+        (not low or number_order(line["account"]) >= first) and (not high or number_order(line["account"]) <= last)
+        for line in row["lines"]
+    )
+
+
+def number_order(account: str) -> tuple[int, str]:
+    return (int(account) if account.isdigit() else 0, account)
 
 
 def _voucher(query: Query, row: Obj) -> Element:
@@ -122,7 +149,16 @@ def _voucher(query: Query, row: Obj) -> Element:
         made.append(node("LinkedSourceNetvisorKey", row["linked"], type=static.LINKED[row["class"]]))
     made.append(node("VoucherNetvisorURI", f"https://integration.netvisor.fi/voucher/{row['id']}"))
     made += [_line(query, line) for line in row["lines"]]
+    if query.text("includetransactionhistory").lower() in ("1", "true"):
+        made.append(node("TransactionHistory", _history(row)))
     return node("Voucher", made, Status=row["status"])
+
+
+def _history(row: Obj) -> Iterable[Element]:
+    for comment, at in (("Created", row["created"]), ("Modified", row["modified"])):
+        if comment == "Created" or at != row["created"]:
+            told = node("TimeStamp", finnish_time(datetime.fromisoformat(at)), **ANSI)
+            yield node("Transaction", [node("Comment", comment), told, node("Editor", "Kirjanpitäjä")])
 
 
 def _line(query: Query, line: Obj) -> Element:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from apps.connectors.providers.netvisor.sandbox.company import Company
-from apps.connectors.providers.netvisor.sandbox.wire import Refused, invalid
+from apps.connectors.providers.netvisor.sandbox.wire import invalid, too_many
 from apps.connectors.sdk.sandbox import Store
 
 _DAY = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
@@ -64,7 +64,7 @@ class Query:
         if not all(part.isdigit() for part in parts):
             raise invalid(f"Netvisor identifier is not valid: {many}")
         if len(parts) > limit:
-            raise Refused("INVALID_DATA_SIZE", f"Too many values in {many}: at most {limit}")
+            raise too_many(many, limit)
         return {int(part) for part in parts}
 
     def days_back(self, days: int) -> str:

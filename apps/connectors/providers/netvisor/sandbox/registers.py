@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 from apps.connectors.providers.netvisor.sandbox import static
 from apps.connectors.providers.netvisor.sandbox.company import Obj
 from apps.connectors.providers.netvisor.sandbox.query import Query
-from apps.connectors.providers.netvisor.sandbox.wire import YES_NO, invalid, node, number
+from apps.connectors.providers.netvisor.sandbox.wire import YES_NO, invalid, node, number, too_many
 
 HOST = "https://integration.netvisor.fi"
 CUSTOMER_LIMIT, PRODUCT_LIMIT, VENDOR_LIMIT, CODE_LIMIT = 500, 400, 500, 100
@@ -48,7 +48,7 @@ def customers(query: Query) -> list[Element]:
         rows = [row for row in rows if row["changed"] >= since]
     codes = [part.strip() for part in query.text("customercodelist").split(",") if part.strip()]
     if len(codes) > CODE_LIMIT:
-        raise invalid(f"customercodelist: at most {CODE_LIMIT} codes")
+        raise too_many("customercodelist", CODE_LIMIT)
     rows = _keyword([row for row in rows if not codes or row["code"] in codes], query.text("emailkeyword"), "email")
     return [node("Customerlist", [_listed_customer(row) for row in rows])]
 
@@ -163,11 +163,13 @@ def _listed_product(row: Obj) -> Element:
 
 
 def product(query: Query) -> list[Element]:
-    """One by `id` or `code`, several by a list; one that is not there is an empty element."""
+    """One by `id`, `code` or `eancode` (none has one), several by a list; one that is not there is an empty element."""
     keys = query.keys("id", "idlist", limit=PRODUCT_LIMIT)
     codes = {part.strip() for part in f"{query.text('code')},{query.text('codelist')}".split(",") if part.strip()}
-    if keys is None and not codes:
-        raise invalid("id, idlist, code or codelist is needed")
+    if len(codes) > PRODUCT_LIMIT:
+        raise too_many("codelist", PRODUCT_LIMIT)
+    if keys is None and not codes and not query.text("eancode"):
+        raise invalid("id, idlist, eancode, code or codelist is needed")
     rows = [row for row in _rows(query, "product") if row["id"] in (keys or ()) or row["code"] in codes]
     if query.text("idlist") or query.text("codelist"):
         return [node("Products", [_product(row) for row in rows])]

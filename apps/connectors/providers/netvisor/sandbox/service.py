@@ -23,7 +23,7 @@ NOT_THERE = "<!DOCTYPE html><html><head><title>404</title></head><body><h1>404 -
 class NetvisorSandbox:
     """State is in the store; what is worked out of it stays in memory until the store's stamp moves.
 
-    Settings of the store: `skew_seconds` (600; 0 = not looked at), `md5` (false: the dying algorithm is refused),
+    Settings of the store: `skew_seconds` (600; 0 = not looked at), `md5` (true; false: the dying algorithm is refused),
     `encoding` (of every answer: "utf-8", "iso-8859-15", "bare"), `periods_inside`, `deleted_form`, `vendor_page`,
     `shift` (days). Counters: `overlaps` (two requests of one company at a time), `repeated_transactions`.
     """

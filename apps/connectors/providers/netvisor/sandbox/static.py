@@ -55,6 +55,7 @@ CLASSES: dict[str, tuple[int, tuple[str, str, str]]] = {
     "OS": (9, ("Purchase transaction", "Ostosuoritus", "Inköpsprestation")),
     "JK": (10, ("Accruals", "Jaksotus", "Periodisering")),
     "PA": (11, ("Pay", "Palkka", "Lön")),
+    "PUMP": (12, ("Imported transactions", "Tuodut tapahtumat", "Importerade transaktioner")),
 }
 DEFAULT_CLASSES = (
     ("SalesInvoices", "ML"),

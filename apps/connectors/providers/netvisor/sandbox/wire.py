@@ -54,6 +54,10 @@ def invalid(text: str) -> Refused:
     return Refused("INVALID_DATA", f"Data form incorrect:. {text}")
 
 
+def too_many(name: str, limit: int) -> Refused:
+    return Refused("INVALID_DATA_SIZE", f"Too many values in {name}: at most {limit}")
+
+
 def node(name: str, content: str | int | Iterable[Element] = "", **attributes: str) -> Element:
     """An element with a text or with children."""
     made = Element(name, attributes)
