@@ -163,7 +163,7 @@ def voucher(row: Json, year_id: str, year_start: date | None) -> Voucher:
             account=code(line["Account"]),
             amount=number(line.get("Debit")) - number(line.get("Credit")),
             dimensions=_places(line),
-            text=plain(line.get("TransactionInformation")),
+            text=text(line.get("TransactionInformation")),
             quantity=amount(line.get("Quantity")) or None,
         )
         for at, line in enumerate(lines, 1)
@@ -174,14 +174,17 @@ def voucher(row: Json, year_id: str, year_start: date | None) -> Voucher:
         when,
         postings,
         fiscal_year_start=year_start,
-        text=plain(row.get("Description")),
+        text=text(row.get("Description")),
         source_document=None if manual else reference(row.get("ReferenceNumber")),
         raw=row,
     )
 
 
-def sie_voucher(found: Voucher, year: FiscalYear) -> Voucher:
-    """A voucher of the SIE file, in the words of `voucher`: rows have the voucher's date, and no number of their own."""
+def sie_voucher(found: Voucher, year: FiscalYear, encoding: str) -> Voucher:
+    """A voucher of the SIE file, in the words of `voucher`: rows have the voucher's date, and no number of their own.
+
+    `encoding` is the file's: signs that it lacks (`–`, `€` in code page 437) are lost in its texts.
+    """
     postings = tuple(
         Posting(
             row=at,
@@ -189,7 +192,7 @@ def sie_voucher(found: Voucher, year: FiscalYear) -> Voucher:
             account=line.account,
             amount=line.amount,
             dimensions={kind: item for kind, item in line.dimensions.items() if item != "0"},
-            text=plain(line.text),
+            text=text(line.text),
             quantity=line.quantity or None,
         )
         for at, line in enumerate(found.postings, 1)
@@ -201,7 +204,8 @@ def sie_voucher(found: Voucher, year: FiscalYear) -> Voucher:
         found.date,
         postings,
         fiscal_year_start=year.start,
-        text=plain(found.text),
+        text=text(found.text),
+        texts_through=None if encoding == "utf-8" else encoding,
         raw={"sie": {"series": found.series, "number": found.number, **found.custom}},
     )
 
@@ -225,12 +229,6 @@ def _voucher(key: tuple[str, str, str], when: date, postings: tuple[Posting, ...
 def _places(row: Json) -> dict[str, str]:
     found = (("cost_centre", reference(row.get("CostCenter"))), ("project", reference(row.get("Project"))))
     return {kind: item for kind, item in found if item}
-
-
-def plain(value: Any) -> str:
-    """A text as the SIE file can say it, so that a voucher read both ways is the same: `–` and `€` become `?`."""
-    signs = "".join(sign if sign.isprintable() else " " for sign in text(value))
-    return signs.encode("cp437", "replace").decode("cp437").strip()
 
 
 def text(value: Any) -> str:

@@ -85,7 +85,8 @@ def _year(session: Session, year: FiscalYear, query: Query, changes: dict[str, s
     if keys is None or len(keys) > HANDFUL:
         file = sie_file(session, year, 4)
         if file is not None:
-            found = shaped(lambda told: shapes.sie_voucher(told, year), file.vouchers)  # type: ignore[arg-type]
+            encoding = file.encoding
+            found = shaped(lambda told: shapes.sie_voucher(told, year, encoding), file.vouchers)  # type: ignore[arg-type]
             only = None if keys is None else set(keys)
             wanted = [item for item in found if _asked(item, query, only)]
             _check_once(wanted)
