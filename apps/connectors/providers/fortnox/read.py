@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from apps.connectors.providers.fortnox import shapes
+from apps.connectors.providers.fortnox import refusals, shapes
 from apps.connectors.providers.fortnox.calls import (
     bad_page,
     everything,
@@ -19,7 +19,7 @@ from apps.connectors.providers.fortnox.calls import (
     value,
 )
 from apps.connectors.sdk.failures import ConnectorError, Failure
-from apps.connectors.sdk.queries import Digests, Page, Query, UnsupportedQueryError, Window
+from apps.connectors.sdk.queries import Digests, Page, Query, Window
 from apps.connectors.sdk.session import Session
 from apps.formats.sie import SieFile
 from apps.records.ledger import ControlBalance, Dimension, FiscalYear, Identity
@@ -34,8 +34,10 @@ CLOSING = "BalanceCarriedForward"
 def verify(session: Session) -> Identity:
     """The company behind the connection, as Fortnox names it. Changes nothing."""
     row = value(session.read("/companyinformation"), "CompanyInformation")
-    granted = session.held_tokens.learnt.get("scope", "") if session.held_tokens else ""
-    return shaped(partial(shapes.identity, rights=tuple(granted.split())), [row])[0]
+    learnt = session.held_tokens.learnt if session.held_tokens else {}
+    tenant = learnt.get("tenant_id") or session.values.get("tenant_id", "")
+    rights = tuple(learnt.get("scope", "").split())
+    return shaped(partial(shapes.identity, tenant=tenant, rights=rights), [row])[0]
 
 
 def discover(session: Session) -> Iterator[Identity]:
@@ -52,8 +54,14 @@ def read_fiscal_years(session: Session, *, query: Query, resume: str | None, dig
 
 
 def read_locks(session: Session, *, query: Query, resume: str | None, digests: Digests) -> Iterator[Page]:  # noqa: ARG001
-    """The last locked day, wrapped or not; an empty answer is no lock."""
-    answer = session.read("/settings/lockedperiod")
+    """The last locked day, wrapped or not; an empty answer is no lock, and so is "not found"."""
+    try:
+        answer = session.read("/settings/lockedperiod")
+    except ConnectorError as error:
+        if error.remedy is not refusals.NOT_FOUND:
+            raise
+        yield Page(last=True)
+        return
     found = answer.data.get("LockedPeriod", answer.data) if isinstance(answer.data, dict) else answer.data
     if isinstance(found, dict):
         lock = shaped(shapes.lock, [found])[0]
@@ -161,7 +169,7 @@ def _account(session: Session, year: FiscalYear, row: dict[str, Any]) -> dict[st
 def _of_months(session: Session, year: FiscalYear, window: Window, read_at: datetime) -> list[ControlBalance]:
     file = sie_file(session, year, 2)
     if file is None or not (file.period_balances or not file.closings + file.results):
-        raise UnsupportedQueryError("Fortnox gives no balances by month here: ask for whole financial years")
+        return _of_year(session, year, read_at)  # their days say what they are of
     return _of_file(file, (window.start, window.end), read_at)
 
 

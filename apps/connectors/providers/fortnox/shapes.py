@@ -30,11 +30,12 @@ RESULT = ("8990", "8999")  # BAS: the year's result, moved to equity
 YES = ("true", "1", "yes")
 
 
-def identity(row: Json, rights: tuple[str, ...] = ()) -> Identity:
-    """`DatabaseNumber` is the TenantId [T]."""
+def identity(row: Json, tenant: str = "", rights: tuple[str, ...] = ()) -> Identity:
+    """`DatabaseNumber` is the TenantId [T]; `tenant` is what the token says, where the company does not."""
+    number = code(reference(row.get("DatabaseNumber")) or tenant)
     return Identity(
-        external_id=code(row["DatabaseNumber"]),
-        company_id=code(row["DatabaseNumber"]),
+        external_id=number,
+        company_id=number,
         name=text(row.get("CompanyName")),
         organisation_number=text(row.get("OrganizationNumber")) or None,
         country=text(row.get("CountryCode")).upper() or "SE",
@@ -232,7 +233,7 @@ def _places(row: Json) -> dict[str, str]:
 
 
 def text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
+    return "" if value is None else str(value).replace("\x00", "").strip()
 
 
 def reference(value: Any) -> str | None:
@@ -258,9 +259,11 @@ def code(value: Any) -> str:
 
 
 def amount(value: Any) -> Decimal | None:
-    """None where nothing is told. Raises ArithmeticError for what is no number."""
-    found = text(value)
-    return Decimal(found.replace(" ", "").replace(",", ".")) if found else None
+    """None where nothing is told. Raises ArithmeticError or ValueError for what is no number."""
+    found = Decimal("".join(text(value).split()).replace(",", ".")) if text(value) else None
+    if found is not None and not found.is_finite():
+        raise ValueError(f"{value!r} is no amount")
+    return found
 
 
 def number(value: Any) -> Decimal:
@@ -268,7 +271,7 @@ def number(value: Any) -> Decimal:
 
 
 def whole(value: Any) -> int | None:
-    found = text(value)
+    found = text(value).removesuffix(".0")
     return int(found) if found.isascii() and found.isdigit() else None
 
 
