@@ -20,6 +20,8 @@ T = TypeVar("T")
 LIMIT = 500  # the most that a page holds, by several SDKs [L]
 UNASKED = 100  # rows on a page where no limit is sent
 TIMES = 3  # a list that grew or shrank while it was paged through is read so often at most
+# README says lower case, openapi.json spells it so: where the first is passed over, the file is of another year
+YEAR_NAMES = ("financialyear", "financialYear")
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
 # asked for twice: an hour for the end of summer time, two for stamps that turn out to be UTC ("zone unconfirmed")
 OVERLAP = timedelta(hours=3)
@@ -168,19 +170,20 @@ def sie_file(session: Session, year: FiscalYear, kind: int) -> SieFile | None:
 
     Raises TRANSIENT for a file that is not whole, or not of that year.
     """
-    try:
-        answer = session.read(f"/sie/{kind}", {"financialyear": year.external_id}, headers={"Accept": "*/*"}, raw=True)
-    except ConnectorError as error:
-        if error.facts.get("status") != "404" or error.remedy is refusals.NOT_FOUND:
-            raise  # with a Code it is the year that is not found
-        return None
-    if answer.status == 204:
-        return None
-    try:
-        found = read_sie(answer.body)
-    except SieError as error:
-        raise bad_page(f"SIE {kind} of {year.start}: {error}") from error
-    told = found.year(0)
-    if told is None or (told.start, told.end) != (year.start, year.end):
-        raise bad_page(f"the SIE file is not of {year.start} to {year.end}")
-    return found
+    for name in YEAR_NAMES:
+        try:
+            answer = session.read(f"/sie/{kind}", {name: year.external_id}, headers={"Accept": "*/*"}, raw=True)
+        except ConnectorError as error:
+            if error.facts.get("status") != "404" or error.remedy is refusals.NOT_FOUND:
+                raise  # with a Code it is the year that is not found
+            return None
+        if answer.status == 204:
+            return None
+        try:
+            found = read_sie(answer.body)
+        except SieError as error:
+            raise bad_page(f"SIE {kind} of {year.start}: {error}") from error
+        told = found.year(0)
+        if told is not None and (told.start, told.end) == (year.start, year.end):
+            return found
+    raise bad_page(f"the SIE file is not of {year.start} to {year.end}")

@@ -82,7 +82,7 @@ def read_accounts(session: Session, *, query: Query, resume: str | None, digests
 
 def read_dimensions(session: Session, *, query: Query, resume: str | None, digests: Digests) -> Iterator[Page]:  # noqa: ARG001
     """Cost centres and projects; one of the two may be closed to Kontor, for want of a licence."""
-    refused: list[ConnectorError] = []
+    refused: list[str] = []
     for path, key, shape in DIMENSIONS:
         ident = lambda row, shape=shape: shaped(shape, [row])[0].external_id  # noqa: E731
         try:
@@ -90,12 +90,12 @@ def read_dimensions(session: Session, *, query: Query, resume: str | None, diges
         except ConnectorError as error:
             if error.failure is not Failure.PERMISSION:
                 raise
-            refused.append(error)
+            refused.append(f"{path.strip('/')}: {error.remedy.title} ({error.remedy.code})")
             if len(refused) == len(DIMENSIONS):
                 raise
             continue
         yield Page(records=tuple(records), vendor_count=len(records))
-    yield Page(last=True, warnings=tuple(f"not allowed: {error.remedy.code}: {error.detail}" for error in refused))
+    yield Page(last=True, warnings=tuple(refused))
 
 
 def read_opening_balances(session: Session, *, query: Query, resume: str | None, digests: Digests) -> Iterator[Page]:  # noqa: ARG001

@@ -290,6 +290,10 @@ def test_lists_sort_and_search_like_the_vendor(client: Client) -> None:
     assert days == sorted(days, reverse=True)
     hit = client.body("customers", name="UND")["Customers"]
     assert [row["Name"] for row in hit] == ["Kund AB"]
+    for name in ("city", "email", "phone", "zipcode", "organisationnumber", "gln", "glndelivery"):
+        assert client.body("customers", **{name: "x"})["Customers"] == []
+    assert client.body("articles", ean="73")["Articles"] == []
+    assert client.body("articles", sortby="stockvalue")["Articles"]
     sub = client.body("vouchers/sublist/D", financialyear=THIS)["Vouchers"]
     assert {row["VoucherSeries"] for row in sub} == {"D"}
     assert [row["ArticleNumber"] for row in client.body("articles", filter="inactive")["Articles"]] == ["LAG 10/25"]
