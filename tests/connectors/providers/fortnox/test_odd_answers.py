@@ -379,7 +379,7 @@ def test_what_no_document_confirms_for_a_list_is_left_out_where_it_is_refused(be
 
 def test_rows_of_other_years_are_left_out(bench: Bench) -> None:
     """Filters may be passed over where several are combined [Conventions]."""
-    other = {**short(), "Year": "6"}
+    other = {**short("11"), "Year": "6"}
     told = {
         "/financialyears": {"FinancialYears": YEARS},
         "/vouchers": {"MetaInformation": {**META, "@TotalResources": 2}, "Vouchers": [other, short()]},

@@ -190,13 +190,15 @@ def _list(
         else:
             query.no_filter()
         rows = query.containing(query.modified(rows), search)
-        sorting: dict[str, Callable[[Obj], Any]] = {
-            name: (lambda row, key=key: str(row.get(key) or "")) for name, key in fields.items()
-        }
+        sorting: dict[str, Callable[[Obj], Any]] = {name: _by(key) for name, key in fields.items()}
         sorting |= dict.fromkeys(stock, _natural)
         return query.page(key, query.sorted(sorted(rows, key=_natural), sorting), shape)
 
     return read
+
+
+def _by(key: str) -> Callable[[Obj], str]:
+    return lambda row: str(row.get(key) or "")
 
 
 def _natural(row: Obj) -> tuple[bool, int, str]:
