@@ -21,6 +21,7 @@ from apps.ledger.enums import SourceKind, TypeOrigin
 from apps.ledger.intake import Tally
 from apps.ledger.models import FiscalYear, OpeningBalance, Source, Voucher
 from apps.notifications.actions import Trouble
+from apps.notifications.models import Problem
 from apps.records import ledger as records
 from apps.records.enums import Resource
 from apps.sync.changes import changes_from, is_forgotten, told
@@ -98,7 +99,8 @@ def read_where_allowed(context: Context, resource: Resource, kind: type[R]) -> l
     except ConnectorError as error:
         if error.failure is not Failure.PERMISSION:
             raise
-        context.warn(Page(warnings=(f"{resource.value}: {error.remedy.title} ({error.remedy.code})",)))
+        title = Problem(title_text=error.remedy.title, facts=error.facts).title
+        context.warn(Page(warnings=(f"{resource.value}: {title} ({error.remedy.code})",)))
         return None
 
 

@@ -250,6 +250,7 @@ def test_locks_and_dimensions_that_may_not_be_read_do_not_stop_the_night(
     assert DimensionItem.objects.count() == 1
     assert proof(feed).grade == Grade.CONTROL_TOTALS
     told = Finding.objects.filter(kind=FindingKind.NOT_READ, resolved_at=None)
+    assert all("connector.not_allowed" in one.facts["what"] for one in told)
     assert {one.key.split(":")[0] for one in told} == {
         {"/locks": "locks", "/projects": "dimensions"}[path] for path in paths
     }
