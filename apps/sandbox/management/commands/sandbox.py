@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from apps.sandbox.server import Server
-from apps.sandbox.serving import every_story, open_sandboxes, providers_of, seed
+from apps.sandbox.serving import open_sandboxes, providers_of, seed, stories
 
 
 class Command(BaseCommand):
@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, port: int, folder: Path | None, **options: Any) -> None:
         folder = folder or Path(settings.LOCAL_DIR) / "sandbox"
-        told = every_story(timezone.now())
+        told = stories(timezone.now())
         slugs = providers_of(told)
         new = not folder.exists()
         sandboxes = open_sandboxes(folder, slugs)
