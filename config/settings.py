@@ -255,12 +255,13 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "filters": {"codes": {"()": "config.logs.HideCodes"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "apps": {"level": env.str("KONTOR_LOG_LEVEL", default="INFO")},
         # Its own handler in django.utils.log writes only with DEBUG; here everything goes through the root.
         "django": {"handlers": [], "level": "WARNING"},
-        "django.server": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        "django.server": {"handlers": ["stderr"], "filters": ["codes"], "level": "INFO", "propagate": False},
     },
 }

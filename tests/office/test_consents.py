@@ -1,10 +1,12 @@
 """The consent pages: who may begin one, in whose bureau, and what comes back to them."""
 
+import logging.config
 import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.conf import settings
 from django.test import Client as Browser
 
 from apps.connectors.models import Connection, Connector, ConsentState, OAuthGrant
@@ -78,6 +80,18 @@ def test_who_was_signed_out_meanwhile_takes_no_code_along_and_is_told_what_to_do
     assert "connector.consent_state" in shown
     assert f"/admin/clients/client/{bureau.client.pk}/change/" in shown  # and the way back
     assert grants() == 0
+
+
+def test_the_servers_own_log_shows_no_code(capsys: pytest.CaptureFixture[str], bureau: Bureau) -> None:
+    logging.config.dictConfig(settings.LOGGING)
+
+    logging.getLogger("django.server").info(
+        '"%s" %s %s', f"GET /admin/consent/?state=s1&code={CODE} HTTP/1.1", "302", "0"
+    )
+
+    told = capsys.readouterr().err
+    assert "/admin/consent/?state=***&code=*** HTTP/1.1" in told
+    assert CODE not in told
 
 
 def test_a_role_lost_meanwhile_ends_the_consent(bureau: Bureau, other: Bureau, asked: str) -> None:

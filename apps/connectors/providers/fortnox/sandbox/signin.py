@@ -24,7 +24,7 @@ STYLE = (
     "body{font:16px/1.5 sans-serif;background:#f3f4f6;margin:0;padding:1rem}main{max-width:30rem;margin:5vh auto;"
     "background:#fff;padding:1.5rem;border:1px solid #d1d5db;border-radius:8px}h1{font-size:1.25rem;margin-top:0}"
     "select,button{font:inherit;padding:.5rem .75rem}select{display:block;width:100%;margin:.25rem 0 1rem}"
-    "ul{columns:2;padding-left:1.2rem}"
+    "ul{columns:11rem;padding-left:1.2rem}"
 )
 
 
