@@ -29,10 +29,12 @@ PORT = 8000  # of the pages, unless told otherwise
 def stories(now: datetime, vouchers: int | None = None) -> list[Story]:
     """All stories in their order, each as it stands where its bureau is.
 
-    KONTOR_DEMO_VOUCHERS: about so many vouchers per company, for tests.
+    For tests: KONTOR_DEMO_VOUCHERS, about so many vouchers per company; KONTOR_DEMO_ONLY, one story by its name.
     """
     vouchers = vouchers or int(os.environ.get("KONTOR_DEMO_VOUCHERS", "0")) or None
-    return [load_story(path, now.astimezone(ZoneInfo(zone)).date(), vouchers) for path, zone in story_files()]
+    only = os.environ.get("KONTOR_DEMO_ONLY")
+    files = [(path, zone) for path, zone in story_files() if only in (None, path.stem)]
+    return [load_story(path, now.astimezone(ZoneInfo(zone)).date(), vouchers) for path, zone in files]
 
 
 def providers_of(told: Iterable[Story]) -> list[str]:
