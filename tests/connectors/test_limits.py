@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 
+import environ
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from apps.connectors import registry
@@ -16,6 +18,7 @@ from apps.connectors.sdk.declaration import LimitScope, RateLimit
 from apps.connectors.sdk.failures import ConnectorError, Failure
 from apps.connectors.sdk.session import Session
 from apps.connectors.standalone import session_for
+from config import environment
 from tests.conftest import ROOT, Manage
 from tests.connectors.fake import APP_TOKEN, KEY, NUMBER, SLUG, Vendor, vendor
 
@@ -247,3 +250,12 @@ def test_a_place_is_given_up_or_runs_out(shared: SharedLimiter, clock: Clock) ->
     assert third is not None
     shared.leave(second)
     assert shared.enter(ALONE, 60) is None
+
+
+def test_the_limiter_is_never_off_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environment.limiter(environ.Env(), production=True)
+    monkeypatch.setenv("KONTOR_LIMITER", "0")
+
+    assert not environment.limiter(environ.Env(), production=False)
+    with pytest.raises(ImproperlyConfigured, match="KONTOR_LIMITER"):
+        environment.limiter(environ.Env(), production=True)
