@@ -3,7 +3,7 @@
 from apps.clients.models import Client
 from apps.connectors.models import Connection, Connector
 from apps.connectors.registry import all_providers
-from apps.connectors.sdk.declaration import Auth
+from apps.connectors.sdk.declaration import Auth, consent_of
 from apps.connectors.values import templated_with_placeholder
 
 
@@ -31,6 +31,12 @@ def way_of(connector: Connector) -> Auth | None:
     """How the connector signs in; None where this Kontor no longer has its system."""
     provider = all_providers().get(connector.provider)
     return provider.auth_named(connector.auth) if provider else None
+
+
+def consents(connector: Connector) -> bool:
+    """Whether somebody is sent to the other system's pages for it."""
+    way = way_of(connector)
+    return way is not None and consent_of(way) is not None
 
 
 def placeholder_fields(connector: Connector) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from apps.clients.models import Client
 from apps.connectors.models import Connection
+from apps.connectors.queries import consents
 from apps.connectors.registry import label_of
 from apps.core.admin import time_text
 from apps.flows.models import Feed
@@ -62,6 +63,7 @@ class Integration:
     connection: Connection
     system: str
     shared: bool
+    consents: bool
     feed: Feed | None
     last: Run | None
 
@@ -78,6 +80,7 @@ def integrations(client: Client) -> list[Integration]:
             connection=connection,
             system=label_of(connection.connector.provider),
             shared=connection.connector.client_id is None,
+            consents=consents(connection.connector),
             feed=feeds.get(connection.pk),
             last=last.get(feeds[connection.pk].pk) if connection.pk in feeds else None,
         )

@@ -16,9 +16,8 @@ from apps.connectors.actions import Activation, activate_connection, confirm_com
 from apps.connectors.admin import connection_badge
 from apps.connectors.forms import ConnectorForm, connection_form
 from apps.connectors.models import Connection, Connector, OAuthGrant
-from apps.connectors.queries import placeholder_fields, way_of
+from apps.connectors.queries import consents, placeholder_fields, way_of
 from apps.connectors.registry import label_of, provider
-from apps.connectors.sdk.declaration import consent_of
 from apps.flows.actions import ensure_feed
 from apps.flows.models import Feed
 from apps.notifications.models import Problem
@@ -48,7 +47,7 @@ def _show(request: HttpRequest, row: Connection, own: ConnectorForm | None = Non
         system=label_of(row.connector.provider),
         badge=connection_badge(row),
         shared=row.connector.client_id is None,
-        consents=consents(row),
+        consents=consents(row.connector),
         consent=OAuthGrant.objects.filter(connection=row).exclude(consented_at=None).first(),
         own=own or _own_form(row),
         becomes=_becomes(row),
@@ -57,12 +56,6 @@ def _show(request: HttpRequest, row: Connection, own: ConnectorForm | None = Non
         may_work=user.may("work", row.client.organisation_id),
         may_manage=user.may("manage", row.client.organisation_id),
     )
-
-
-def consents(row: Connection) -> bool:
-    """Whether somebody is sent to the other system's pages for it."""
-    way = way_of(row.connector)
-    return way is not None and consent_of(way) is not None
 
 
 def _own_form(row: Connection, data: Any = None) -> ConnectorForm | None:
@@ -141,7 +134,7 @@ def use_shared(request: HttpRequest, pk: int, connector_pk: int) -> HttpResponse
     shared = Connector.objects.filter(organisation=client.organisation_id, client=None)
     connector = get_object_or_404(shared, pk=connector_pk)
     row = connect(client=client, connector=connector, actor=request.user)
-    if row.verified_at is None and (consents(row) or _own_form(row) is not None):
+    if row.verified_at is None and (consents(row.connector) or _own_form(row) is not None):
         return redirect("office:connection", row.pk)  # something of the client's own is needed first
     if tell(request, activate_connection(connection=row, actor=request.user)):
         attach_feed(request, row)
