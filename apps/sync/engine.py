@@ -91,7 +91,8 @@ def _slice(run: Run) -> None:
 
 def _recalculation(run: Run) -> None:
     def progress(done: int, expected: int) -> None:
-        with step(run) as changes:
+        # No progress: the next attempt begins with the first year again, and would never be the last.
+        with step(run, progress=False) as changes:
             changes.update(done=done, expected=expected)
 
     cells = recalculate_all(run.client, progress=progress)
