@@ -1,7 +1,7 @@
 """The heartbeat that travels through a lane's queue, and which of the lane's workers have something to do.
 
 A beat goes the way of every task: queue, pusher, worker, monitor. It has come back when a worker has written it down
-and the monitor has acknowledged it, so it stands for all of them (docs/adr/0004).
+and the monitor has acknowledged it, so it stands for all of them (docs/adr/0005).
 """
 
 import logging

@@ -282,3 +282,31 @@ def test_a_stuck_lane_does_not_keep_work_from_ending(
     assert work.wait(30) == 1
     assert not any(family(mark) for mark in marks)
     assert not LaneProcess.objects.exists()
+
+
+def test_sigterm_to_every_process_at_once_still_ends_and_the_runs_go_on(
+    bureau: Callable[..., Bureau], manage: Manage, wait_until: Wait
+) -> None:
+    """What a container platform or `KillMode=control-group` does: the slices are cut, nothing else is lost."""
+    made = bureau(clients=2, vouchers=20)
+    for number, feed in made.feeds.items():
+        made.slow(number, 3, times=1)
+        start_run(feed=feed, kind=RunKind.MANUAL)
+    work = manage.start("work", **QUICK)
+    wait_until(lambda: Run.objects.filter(state=RunState.RUNNING, stage=Stage.VOUCHERS).exists(), seconds=60)
+    members = {process for row in LaneProcess.objects.all() for process in family(row.mark)}
+
+    for process in members:
+        process.terminate()
+    work.terminate()
+    assert work.wait(60) in (0, 1)
+    assert not any(process.is_running() for process in members)
+    assert not LaneProcess.objects.exists()
+    assert live()
+
+    for number in made.feeds:
+        made.fast(number)
+    manage.start("work", **QUICK)
+    wait_until(lambda: not live(), seconds=60)
+    assert set(Run.objects.values_list("state", flat=True)) == {RunState.SUCCEEDED}
+    assert_exact(made)
