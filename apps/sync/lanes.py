@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from django.utils import timezone
 from apps.sync import pulse
 from apps.sync.broker import give_back
 from apps.sync.models import LaneProcess
-from apps.sync.processes import MARK, identity, kill_marked, lives
+from apps.sync.processes import MARK, PATIENCE, identity, kill_marked, lives
 
 log = logging.getLogger(__name__)
 
@@ -125,9 +126,10 @@ class LaneCluster:
     def end(self) -> None:
         """Kill what is left of it and give back what it had pulled."""
         if self.process is None:
-            return
+            return  # one that was about to start is left to `sweep`
         _bury(self.lane, self.mark)
-        self.process.wait()
+        with suppress(subprocess.TimeoutExpired):  # one that does not die is left to `sweep`
+            self.process.wait(PATIENCE)
         self.process = None
 
 

@@ -32,8 +32,9 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         while not self.stopping:
-            if not _done(self._look_after_the_lanes):
-                for lane in self.lanes:
+            _done(lambda: sweep([lane.mark for lane in self.lanes]))
+            for lane in self.lanes:
+                if not _done(lane.look):
                     lane.forgive()
             _done(_look_at_the_timetable)
             self._wait(settings.KONTOR_TICK_SECONDS)
@@ -46,12 +47,6 @@ class Supervisor:
         ends = time.monotonic() + seconds
         while not self.stopping and time.monotonic() < ends:
             time.sleep(0.1)
-
-    def _look_after_the_lanes(self) -> None:
-        sweep([lane.mark for lane in self.lanes])
-        for lane in self.lanes:
-            if not self.stopping:
-                lane.look()
 
     def _drain(self) -> int:
         for lane in self.lanes:
@@ -82,7 +77,7 @@ def _look_at_the_timetable() -> None:
 
 
 def _done(work: Callable[[], None]) -> bool:
-    """Do it; what goes wrong is told and tried again at the next look. A fault must not leave lanes unwatched."""
+    """Do it, each apart; what goes wrong is told and tried again at the next look. A fault must not leave lanes unwatched."""
     try:
         with system_scope("keeps the lanes, timetable and runs of every organisation"):
             close_old_connections()
