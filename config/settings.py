@@ -6,6 +6,7 @@ KONTOR_WORKERS, KONTOR_*_SECONDS, KONTOR_WINDOW_DAYS ...: "Numbers of Kontor", b
 """
 
 import math
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,13 @@ KONTOR_TASK_SECONDS = env.int("KONTOR_TASK_SECONDS", default=120)
 KONTOR_RETRY_SECONDS = env.float("KONTOR_RETRY_SECONDS", default=5.0)
 # How often `work` looks at the timetable and for runs that were left behind.
 KONTOR_TICK_SECONDS = env.float("KONTOR_TICK_SECONDS", default=2.0)
+# A heartbeat is sent through each lane's queue this often. A lane in which a worker is free and the beat does not come
+# back for KONTOR_STUCK_SECONDS is killed and started again; a lane that was just started has KONTOR_START_SECONDS.
+KONTOR_PULSE_SECONDS = env.float("KONTOR_PULSE_SECONDS", default=10.0)
+KONTOR_STUCK_SECONDS = env.float("KONTOR_STUCK_SECONDS", default=30.0)
+KONTOR_START_SECONDS = env.float("KONTOR_START_SECONDS", default=60.0)
+# What this host is called in runs and lanes: must differ between hosts, and stay over restarts of `work`.
+KONTOR_HOST_NAME = env.str("KONTOR_HOST_NAME", default=socket.gethostname())
 # How long an idle worker waits before it asks the queue again.
 KONTOR_POLL_SECONDS = env.float("KONTOR_POLL_SECONDS", default=0.3)
 # Whether calls wait for their turn under a vendor's limits. Off only to show that a sandbox does refuse then.
@@ -154,6 +162,7 @@ Q_CLUSTER: dict[str, Any] = {
     **_lane(KONTOR_LANES["nightly"]),
     "ALT_CLUSTERS": {lane: _lane(workers) for lane, workers in KONTOR_LANES.items()},
     "orm": "default",
+    "broker_class": "apps.sync.broker.LaneBroker",
     "bulk": 1,
     "timeout": KONTOR_TASK_SECONDS,
     "max_attempts": 3,

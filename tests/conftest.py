@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -134,16 +134,21 @@ class Manage:
             pytest.fail(f"manage.py {' '.join(arguments)} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a command in a session of its own; whatever is left of it is killed when the test ends."""
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.environment | environment,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
+    def start(self, *arguments: str, log: Path | None = None, **environment: str) -> subprocess.Popen[str]:
+        """Start a command in a session of its own; whatever is left of it is killed when the test ends.
+
+        What it and its children say goes to `log`, where one is given.
+        """
+        with ExitStack() as stack:
+            process = subprocess.Popen(
+                [sys.executable, "manage.py", *arguments],
+                cwd=ROOT,
+                env=self.environment | environment,
+                stdin=subprocess.DEVNULL,
+                stderr=stack.enter_context(log.open("ab")) if log else None,
+                text=True,
+                start_new_session=True,
+            )
         self.started.append(process)
         return process
 

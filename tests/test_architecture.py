@@ -29,6 +29,7 @@ NOT_VENDORS = {"ledger_files"}
 # Models without a way to one organisation, each with its reason.
 WITHOUT_TENANT = {
     "organisations.User": "a person may work for several bureaus; memberships say for which",
+    "sync.LaneProcess": "a process of a host, which works for all organisations",
     "connectors.RateBucket": "a limit of the vendor's side, shared by all processes; holds a key's digest and counts",
 }
 

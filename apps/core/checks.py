@@ -13,6 +13,7 @@ SHORTEST_KEY = 32
 # rows that belong to no organisation, each with the reason
 GLOBAL_MODELS = {
     "organisations.User": "a person may work for several organisations",
+    "sync.LaneProcess": "a process of a host, which works for all organisations",
     "connectors.RateBucket": "a vendor's limit may be shared by organisations",
 }
 

@@ -59,10 +59,9 @@ def raise_problem(*, client: Client, subject: models.Model, trouble: Trouble, ur
     return problem
 
 
-def resolve_problems(*, subject: models.Model, keep: Collection[str] = ()) -> int:
-    """The subject is well again, but for the codes in `keep`; returns how many problems this ended."""
-    return (
-        Problem.objects.filter(subject_kind=subject._meta.label_lower, subject_id=str(subject.pk), resolved_at=None)
-        .exclude(code__in=keep)
-        .update(resolved_at=timezone.now())
-    )
+def resolve_problems(*, subject: models.Model, code: str = "", keep: Collection[str] = ()) -> int:
+    """The subject is well again, in all or in this one code, but for those in `keep`; returns how many this ended."""
+    ended = Problem.objects.filter(
+        subject_kind=subject._meta.label_lower, subject_id=str(subject.pk), resolved_at=None
+    ).exclude(code__in=keep)
+    return (ended.filter(code=code) if code else ended).update(resolved_at=timezone.now())

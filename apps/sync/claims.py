@@ -5,7 +5,6 @@ Nothing here waits for anything: a claim that fails means that somebody else has
 
 import logging
 import os
-import socket
 import threading
 import uuid
 from collections.abc import Iterator
@@ -16,10 +15,10 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection, models, transaction
 from django.utils import timezone
-from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from apps.core.scope import system_scope
+from apps.sync.broker import lanes_with_tasks
 from apps.sync.enums import RunState
 from apps.sync.models import Run
 
@@ -58,7 +57,7 @@ def claim(run_id: int) -> Run | None:
         .update(
             state=RunState.RUNNING,
             token=token,
-            worker=f"{socket.gethostname()}:{os.getpid()}",
+            worker=f"{settings.KONTOR_HOST_NAME}:{os.getpid()}",
             lease_until=_lease(),
             attempts=models.F("attempts") + 1,
             slices=models.F("slices") + 1,
@@ -143,7 +142,7 @@ def reap() -> int:
     """Queue again what was left behind: runs whose lease ended, whose time has come, or whose task got lost."""
     now = timezone.now()
     # While a lane has tasks that nobody pulled yet, a run that waits long is in the queue, not lost.
-    busy = set(OrmQ.objects.filter(lock__lte=now).values_list("key", flat=True))
+    busy = lanes_with_tasks()
     left = _rows().filter(
         models.Q(state=RunState.RUNNING, lease_until__lt=now)
         | models.Q(state=RunState.QUEUED, not_before__lte=now)

@@ -19,7 +19,7 @@ from apps.connectors.sdk.failures import ConnectorError, Failure
 from apps.ledger.balances import recalculate_all, recalculate_touched
 from apps.ledger.enums import Grade
 from apps.ledger.proof import keep_proof
-from apps.notifications.actions import Trouble, raise_problem
+from apps.notifications.actions import Trouble, raise_problem, resolve_problems
 from apps.sync import remedies, stages
 from apps.sync.claims import MOST_ATTEMPTS, LeaseLostError, claim, end, hand_on, heartbeat, step
 from apps.sync.context import Context
@@ -91,12 +91,14 @@ def _slice(run: Run) -> None:
 
 def _recalculation(run: Run) -> None:
     def progress(done: int, expected: int) -> None:
-        with step(run) as changes:
+        # No progress: the next attempt begins with the first year again, and would never be the last.
+        with step(run, progress=False) as changes:
             changes.update(done=done, expected=expected)
 
     cells = recalculate_all(run.client, progress=progress)
     with transaction.atomic():
         end(run, RunState.SUCCEEDED, stage=Stage.DONE, counts={"cells": cells})
+        resolve_problems(subject=run.client, code=remedies.CRASHED)
 
 
 def _delay(run: Run) -> float:
@@ -130,6 +132,7 @@ def _give_up(run: Run, trouble: Trouble, state: RunState, error: ConnectorError 
     with transaction.atomic():
         end(run, state, failure=trouble.failure, remedy=trouble.code, detail=trouble.detail)
         if feed is None:
+            raise_problem(client=run.client, subject=run.client, trouble=trouble)
             return
         if error is not None and error.failure is not Failure.TRANSIENT:
             stop_connection(feed.connection, error)

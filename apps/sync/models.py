@@ -69,6 +69,31 @@ class Run(TenantModel):
         return f"{self.get_kind_display()} · {self.client} · {self.pk}"
 
 
+class LaneProcess(models.Model):
+    """A lane as some `work` on some host has started it, with the heartbeat that travels through its queue.
+
+    `mark` is in the environment of all its processes. A beat that was sent is written down by a worker (`beaten`),
+    and has come back when the monitor has taken it off the queue. Of no organisation.
+    """
+
+    mark = models.CharField(max_length=32, primary_key=True)
+    host = models.CharField(_("host"), max_length=80)
+    lane = models.CharField(_("lane"), max_length=12)
+    supervisor = models.CharField(max_length=40)  # see `processes.identity`
+    sent = models.PositiveIntegerField(default=0)
+    beaten = models.PositiveIntegerField(default=0)
+    started_at = models.DateTimeField(_("started"), auto_now_add=True)
+    seen_at = models.DateTimeField(_("last looked after"), auto_now_add=True)
+    beat_at = models.DateTimeField(_("last heartbeat"), null=True)
+
+    class Meta:
+        verbose_name = _("lane process")
+        verbose_name_plural = _("lane processes")
+
+    def __str__(self) -> str:
+        return f"{self.lane} · {self.host}"
+
+
 class SeenVoucher(TenantModel):
     """An id that the run's pass has seen; rows go when the run ends."""
 

@@ -4,6 +4,8 @@ from apps.connectors.sdk.failures import Failure, Who
 from apps.connectors.sdk.text import _
 from apps.notifications.actions import Trouble
 
+CRASHED = "run.crashed"
+
 
 def mass_disappearance(gone: int, held: int, vendor: str) -> Trouble:
     return Trouble(
@@ -66,7 +68,7 @@ def not_finished(stage: str, reason: str, vendor: str) -> Trouble:
 
 def crashed(detail: str) -> Trouble:
     return Trouble(
-        code="run.crashed",
+        code=CRASHED,
         failure=Failure.UNKNOWN,
         who=Who.SUPPORT,
         title=_("A run stopped because of a fault in Kontor."),

@@ -1,49 +1,42 @@
-"""`manage.py work`: starts this host's lanes, ticks the timetable and the reaper, drains on SIGTERM.
+"""`manage.py work`: keeps this host's lanes working, ticks the timetable and the reaper, drains on SIGTERM.
 
-Each lane is a django-q2 cluster in a session of its own: a signal to us must not reach its workers (STACK.md 3.4).
+Several may run side by side, on one host too: a new one is started before the old one is stopped.
 """
 
 import logging
-import os
 import signal
-import subprocess
-import sys
 import time
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Callable
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import close_old_connections
 from django.utils import timezone
 
-from apps.connectors.oauth import forget_begun
 from apps.core.scope import system_scope
 from apps.sync.claims import reap
+from apps.sync.lanes import LaneCluster, sweep
 from apps.sync.timetable import start_due
 
 log = logging.getLogger(__name__)
 
-TIDY_SECONDS = 600.0
-MANAGE = Path(settings.BASE_DIR) / "manage.py"
-
 
 class Supervisor:
-    """The lanes of one host."""
+    """The lanes of one `work`: their names, with how many workers each has."""
 
-    def __init__(self, lanes: list[str]) -> None:
-        self.lanes = lanes
-        self.clusters: dict[str, subprocess.Popen[bytes]] = {}
+    def __init__(self, lanes: dict[str, int]) -> None:
+        self.lanes = [LaneCluster(lane, workers) for lane, workers in lanes.items()]
         self.stopping = False
-        self.tidied = -TIDY_SECONDS
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT, then let running slices end. Returns the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        for lane in self.lanes:
-            self.clusters[lane] = self._start(lane)
         while not self.stopping:
-            self._tick()
+            _done(lambda: sweep([lane.mark for lane in self.lanes]))
+            for lane in self.lanes:
+                if not _done(lane.look):
+                    lane.forgive()
+            _done(_look_at_the_timetable)
             self._wait(settings.KONTOR_TICK_SECONDS)
         return self._drain()
 
@@ -55,50 +48,41 @@ class Supervisor:
         while not self.stopping and time.monotonic() < ends:
             time.sleep(0.1)
 
-    def _start(self, lane: str) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "Q_CLUSTER_NAME": lane}
-        command = [sys.executable, str(MANAGE), "qcluster"]
-        return subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603 - our own program
-
-    def _tick(self) -> None:
-        for lane, cluster in self.clusters.items():
-            if cluster.poll() is not None and not self.stopping:
-                log.error("lane %s ended with %s; starting it again", lane, cluster.returncode)
-                _kill(cluster)  # its children live on without it, and work without timeouts
-                self.clusters[lane] = self._start(lane)
-        with system_scope("timetable and reaper of every organisation"):
-            try:
-                close_old_connections()
-                start_due(timezone.now())
-                reap()
-                self._tidy()
-            except DatabaseError:
-                log.exception("the timetable could not be looked at; trying again")
-
-    def _tidy(self) -> None:
-        """What nobody needs any more, now and then."""
-        if time.monotonic() - self.tidied >= TIDY_SECONDS:
-            forget_begun()
-            self.tidied = time.monotonic()
-
     def _drain(self) -> int:
-        for cluster in self.clusters.values():
-            cluster.send_signal(signal.SIGTERM)  # to the main process only: its workers finish what they have
+        for lane in self.lanes:
+            lane.stop()
+        patience = time.monotonic() + settings.KONTOR_TASK_SECONDS * 3
         code = 0
-        for lane, cluster in self.clusters.items():
-            try:
-                ended = cluster.wait(timeout=settings.KONTOR_TASK_SECONDS * 3)
-            except subprocess.TimeoutExpired:
-                log.exception("lane %s did not drain; its runs go on when their leases end", lane)
-                code = 1
-            else:
-                # Ended by our signal itself: it was still starting and had taken nothing.
-                code = code if ended in (0, -signal.SIGTERM) else 1
-            _kill(cluster)
+        left = list(self.lanes)
+        while left:
+            for lane in list(left):
+                hung = lane.is_hung() or time.monotonic() > patience
+                if not lane.has_ended() and not hung:
+                    continue
+                left.remove(lane)
+                if not lane.has_ended():
+                    log.error("lane %s did not drain; its runs go on when their leases end", lane.lane)
+                    code = 1
+                elif lane.process is not None and lane.process.returncode not in (0, -signal.SIGTERM):
+                    # by our signal itself it ends when it was still starting, and had taken nothing
+                    code = 1
+                _done(lane.end)
+            time.sleep(0.1)
         return code
 
 
-def _kill(cluster: subprocess.Popen[bytes]) -> None:
-    """What is left of a lane's session."""
-    with suppress(ProcessLookupError):
-        os.killpg(cluster.pid, signal.SIGKILL)
+def _look_at_the_timetable() -> None:
+    start_due(timezone.now())
+    reap()
+
+
+def _done(work: Callable[[], None]) -> bool:
+    """Do it, each apart; what goes wrong is told and tried again at the next look. A fault must not leave lanes unwatched."""
+    try:
+        with system_scope("keeps the lanes, timetable and runs of every organisation"):
+            close_old_connections()
+            work()
+    except Exception:
+        log.exception("the supervisor could not do its work; trying again")
+        return False
+    return True

@@ -1,7 +1,7 @@
 """Entry points of django-q2: find, open the scope, call one action."""
 
 from apps.core.scope import organisation_scope, system_scope
-from apps.sync import engine
+from apps.sync import engine, pulse
 from apps.sync.models import Run
 
 
@@ -14,3 +14,8 @@ def work(run_id: int) -> str:
     with organisation_scope({organisation}, "task"):
         run = engine.work(run_id)
     return run.state if run else "not ours"
+
+
+def beat(mark: str, number: int) -> None:
+    """A lane's heartbeat, come through its queue."""
+    pulse.arrived(mark, number)

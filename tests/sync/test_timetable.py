@@ -97,6 +97,50 @@ def test_four_days_over_a_clock_change_have_one_run_each_night(scope: None, zone
     assert Run.objects.filter(feed=feed).count() == 4
 
 
+# The hour of each zone that its clocks skip in spring and have twice in autumn.
+CHANGES = {"Europe/Oslo": 2, "Europe/Stockholm": 2, "Europe/Helsinki": 3}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("came_up", ["the noon before", "in the hour itself", "the morning after"])
+@pytest.mark.parametrize("day", [date(2026, 3, 29), date(2026, 10, 25)], ids=["spring", "autumn"])
+@pytest.mark.parametrize("zone", CHANGES)
+def test_on_the_night_of_a_clock_change_every_client_has_exactly_one_run(
+    scope: None, zone: str, day: date, came_up: str
+) -> None:
+    """`work` looks twice every five minutes of the night, from when it came up to the next noon; runs end at once."""
+    noon_before = datetime(day.year, day.month, day.day - 1, 12, tzinfo=UTC)
+    changed = CHANGES[zone]
+    feeds: dict[int, list[Feed]] = {}
+    for hour in (0, changed, changed + 1):
+        first = feed_made(noon_before - timedelta(hours=1), zone, hour)
+        same = {"connection__client__organisation": first.client.organisation}
+        with time_machine.travel(noon_before - timedelta(hours=1), tick=False):
+            feeds[hour] = [first, FeedFactory(**same)]
+    now = {
+        "the noon before": noon_before,  # so that the looks are at whole hours
+        "in the hour itself": datetime(day.year, day.month, day.day, 1, 30, tzinfo=UTC),
+        "the morning after": datetime(day.year, day.month, day.day, 8, tzinfo=UTC),
+    }[came_up]
+    started: dict[int, list[datetime]] = {}
+    while now <= noon_before + timedelta(days=1):
+        with time_machine.travel(now, tick=False):
+            for run in (*start_due(now), *start_due(now)):
+                started.setdefault(run.feed_id or 0, []).append(now.astimezone(ZoneInfo(zone)))
+                ended(run)
+        now += timedelta(minutes=5 if now.hour in {20, 21, 22, 23, 0, 1, 2, 3, 4} else 60)
+
+    assert {pk: len(times) for pk, times in started.items()} == {feed.pk: 1 for both in feeds.values() for feed in both}
+    assert set(Run.objects.values_list("night", "kind")) == {(day, RunKind.NIGHTLY)}
+    if came_up == "the noon before":  # then also at its hour: the first of the two; what is skipped comes an hour later
+        spring = day.month == 3
+        for hour, both in feeds.items():
+            for feed in both:
+                [at] = started[feed.pk]
+                late = 1 if spring and hour == changed else 0
+                assert (at.hour, at.minute, at.fold) == (hour + late, 0, 0)
+
+
 @pytest.mark.django_db
 def test_a_late_start_makes_the_latest_night_only_and_only_once(scope: None) -> None:
     feed = feed_made(datetime(2026, 5, 1, 12, tzinfo=UTC))

@@ -1,9 +1,7 @@
 """`manage.py work` as a process: workers killed while they work, a drain, and a run that kills every worker."""
 
 import random
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +12,15 @@ from apps.connectors import registry
 from apps.connectors.sdk.sandbox import Edit
 from apps.ledger.balances import recalculate_all
 from apps.ledger.enums import Grade
-from apps.ledger.models import Balance, LedgerState, Posting, TouchedCell, Voucher, VoucherVersion
+from apps.ledger.models import Balance, FiscalYear, LedgerState, Posting, TouchedCell, Voucher, VoucherVersion
 from apps.notifications.models import Problem
-from apps.sync.actions import start_run
+from apps.sync.actions import start_recalculation, start_run
 from apps.sync.enums import LIVE, RunKind, RunState, Stage
 from apps.sync.models import Run, SeenVoucher
 from tests.conftest import Endurance, Manage
 from tests.factories import ClientFactory, ConnectionFactory, FeedFactory
 from tests.sync.bureau import Bureau, bureaus
+from tests.sync.kill_points import DIE_AT, PHASES, STAGES, KillPoints
 
 Wait = Callable[..., None]
 POISON = "poison_provider"
@@ -33,32 +32,6 @@ def bureau(
 ) -> Iterator[Callable[..., Bureau]]:
     with bureaus(manage, tmp_path, monkeypatch) as make:
         yield make
-
-
-def kill_busy_worker(hits: dict[Stage, int], chance: random.Random) -> None:
-    """SIGKILL a worker that is surely in one of the stages hit least: it is stopped first, and the run looked at again.
-
-    So it is never between two tasks, where it would die with the lock of django-q2's queue. Counts the hit; does
-    nothing when the runs end before one comes by.
-    """
-    while Run.objects.filter(state__in=LIVE).exists():
-        least = [stage for stage, hit in hits.items() if hit == min(hits.values())]
-        run = Run.objects.filter(state=RunState.RUNNING, stage__in=least).order_by("?").first()
-        if run is None:
-            time.sleep(0.02)
-            continue
-        time.sleep(chance.random() * 0.2)
-        with suppress(psutil.NoSuchProcess):
-            worker = psutil.Process(int(run.worker.rsplit(":", 1)[1]))
-            worker.suspend()
-            while worker.status() != psutil.STATUS_STOPPED:
-                time.sleep(0.001)
-            held = Run.objects.get(pk=run.pk)
-            if (held.state, held.stage, held.token) == (RunState.RUNNING, run.stage, run.token):
-                worker.kill()
-                hits[Stage(run.stage)] += 1
-                return
-            worker.resume()
 
 
 def kept(client: Any) -> list[Any]:
@@ -91,41 +64,44 @@ def assert_exact(made: Bureau) -> None:
 
 
 @pytest.mark.soak
-def test_busy_workers_killed_in_every_stage_lose_and_double_nothing(
-    bureau: Callable[..., Bureau], manage: Manage, wait_until: Wait, endurance: Callable[..., Endurance]
+def test_workers_killed_in_every_phase_lose_and_double_nothing(
+    bureau: Callable[..., Bureau], manage: Manage, wait_until: Wait, endurance: Callable[..., Endurance], tmp_path: Path
 ) -> None:
-    job = endurance(short=5, full=20)
+    job = endurance(short=len(PHASES), full=50)
     chance = random.Random(job.seed)  # noqa: S311 - the same points each time
     made = bureau(clients=3, vouchers=60)
-    for number in made.feeds:
-        made.slow(number, 0.3, path="")
+    points = KillPoints(tmp_path / "points")
+    phases = PHASES if job.planned == len(PHASES) else PHASES + STAGES
+    hits = dict.fromkeys(phases, 0)
     every: list[Run] = []
-    first = dict.fromkeys((Stage.COMPANY, Stage.REGISTERS, Stage.OPENINGS, Stage.VOUCHERS, Stage.PROVE), 0)
-    later = dict.fromkeys((Stage.COMPANY, Stage.REGISTERS, Stage.VOUCHERS, Stage.MISSING, Stage.PROVE), 0)
 
     def night() -> None:
+        for number in made.feeds if every else ():  # something to look up, and to calculate
+            gone = next(row for row in reversed(made.sandbox.store.rows(number, "voucher")) if row["number"])
+            made.sandbox.edit(number, Edit(action="delete", external_id=gone["story"]))
         every.extend(start_run(feed=feed, kind=RunKind.MANUAL) for feed in made.feeds.values())
 
-    night()
-    manage.start("work", KONTOR_TICK_SECONDS="0.5", KONTOR_WORKERS_INTERACTIVE="2")
-    for _ in range(job.planned * 3):
-        if job.done == job.planned:
-            break
-        if not Run.objects.filter(state__in=LIVE).exists():
-            for number in made.feeds:  # something to look up
-                gone = next(row for row in reversed(made.sandbox.store.rows(number, "voucher")) if row["number"])
-                made.sandbox.edit(number, Edit(action="delete", external_id=gone["story"]))
+    def reached() -> bool:
+        if points.reached() is None and not Run.objects.filter(state__in=LIVE).exists():
             night()
-        kill_busy_worker(first if len(every) == len(made.feeds) else later, chance)
-        job.done = sum(first.values()) + sum(later.values())
-    for number in made.feeds:
-        made.fast(number)
+        return points.reached() is not None
+
+    manage.start("work", **points.environment, KONTOR_TICK_SECONDS="0.5", KONTOR_WORKERS_INTERACTIVE="2")
+    order: list[str] = []
+    while job.done < job.planned:
+        order = order or chance.sample(phases, len(phases))
+        phase = order.pop()
+        points.order(phase, passed=chance.randrange(4))
+        wait_until(reached, seconds=90)
+        points.kill()
+        hits[phase] += 1
+        job.done += 1
     wait_until(lambda: not Run.objects.filter(state__in=LIVE).exists(), seconds=90)
 
+    assert min(hits.values()) >= job.planned // len(phases), hits
+    assert points.worked_at_once() == []
     ends = {run.pk: (run.state, run.remedy, run.detail) for run in Run.objects.all()}
     assert ends == {run.pk: (RunState.SUCCEEDED, "", "") for run in every}
-    hit = {stage for hits in (first, later) for stage, count in hits.items() if count}
-    assert len(hit) >= 4, (first, later)
     assert_exact(made)
 
     before = {number: kept(feed.client) for number, feed in made.feeds.items()}
@@ -224,3 +200,35 @@ def test_a_run_that_kills_every_worker_stops_after_its_attempts_and_is_a_problem
     ]
     assert LedgerState.objects.get(client=run.client).proof.grade == Grade.NOT_COMPLETE
     assert not Voucher.objects.exists()
+
+
+def test_a_recalculation_that_kills_every_worker_stops_after_its_attempts_and_is_a_problem(
+    bureau: Callable[..., Bureau], manage: Manage, wait_until: Wait, tmp_path: Path
+) -> None:
+    made = bureau(clients=1, vouchers=30)
+    [feed] = made.feeds.values()
+    start_run(feed=feed, kind=RunKind.MANUAL)
+    first = manage.start("work", KONTOR_TICK_SECONDS="0.3")
+    wait_until(lambda: not Run.objects.filter(state__in=LIVE).exists(), seconds=60)
+    first.terminate()
+    assert first.wait(60) == 0
+    before = kept(feed.client)
+    assert FiscalYear.objects.filter(client=feed.client).count() > 1
+
+    run = start_recalculation(client=feed.client, actor=None)
+    points = KillPoints(tmp_path / "points")
+    times = {"KONTOR_LEASE_SECONDS": "1.5", "KONTOR_HEARTBEAT_SECONDS": "0.3", "KONTOR_TICK_SECONDS": "0.3"}
+    manage.start("work", **times, **points.environment, **{DIE_AT: "second_year"})
+    wait_until(lambda: Run.objects.get(pk=run.pk).state not in LIVE, seconds=90)
+    manage.stop()
+
+    run.refresh_from_db()
+    assert (run.state, run.remedy, run.attempts) == (RunState.FAILED, "run.crashed", 6)
+    assert kept(feed.client) == before
+    told = Problem.objects.filter(resolved_at=None)
+    assert list(told.values_list("code", "client")) == [("run.crashed", feed.client.pk)]
+
+    again = start_recalculation(client=feed.client, actor=None)
+    manage.start("work", KONTOR_TICK_SECONDS="0.3")
+    wait_until(lambda: Run.objects.get(pk=again.pk).state == RunState.SUCCEEDED, seconds=60)
+    assert not told.exists()

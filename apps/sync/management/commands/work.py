@@ -10,6 +10,6 @@ class Command(BaseCommand):
     help = "Runs this host's workers, all lanes, until SIGTERM; then lets what is running end."
 
     def handle(self, **_options: Any) -> None:
-        code = Supervisor(list(settings.KONTOR_LANES)).run()
+        code = Supervisor(settings.KONTOR_LANES).run()
         if code:
             raise SystemExit(code)

@@ -1,0 +1,109 @@
+"""A lane's queue: letters first and to one cluster only, every task pulled by one, and given back by the dead."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from apps.sync.broker import LaneBroker, give_back, lanes_with_tasks, letters, pulled
+from apps.sync.processes import MARK
+from tests.conftest import Manage
+from tests.sync.bureau import answer, start, told
+
+MINE, OTHER = "a" * 32, "b" * 32
+PULL = """
+from apps.sync.broker import LaneBroker
+broker = LaneBroker(list_key="nightly")
+for line in sys.stdin:
+    print(",".join(str(key) for key, payload in broker.dequeue()), flush=True)
+"""
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], LaneBroker]:
+    def make(mark: str) -> LaneBroker:
+        monkeypatch.setenv(MARK, mark)
+        return LaneBroker(list_key="nightly")
+
+    return make
+
+
+def task(key: str = "nightly", *, seconds: float = -1) -> int:
+    row: Any = OrmQ.objects.create(key=key, payload="task", lock=timezone.now() + timedelta(seconds=seconds))
+    return int(row.pk)
+
+
+@pytest.mark.django_db
+def test_letters_come_first_then_the_oldest_and_nothing_of_another_cluster(broker: Callable[[str], LaneBroker]) -> None:
+    first, second = task(), task()
+    task("interactive")
+    task(letters("nightly", OTHER))
+    task(pulled("nightly", OTHER))  # its time is over, but it is that cluster's
+    letter = task(letters("nightly", MINE))
+    mine = broker(MINE)
+
+    got = [mine.dequeue() for _ in range(4)]
+
+    assert [[pk for pk, _payload in one] for one in got] == [[letter], [first], [second], []]
+    assert lanes_with_tasks() == {"interactive", letters("nightly", OTHER), pulled("nightly", OTHER)}
+
+
+@pytest.mark.django_db
+def test_what_was_pulled_comes_again_to_the_same_cluster_after_its_time_only(
+    broker: Callable[[str], LaneBroker],
+) -> None:
+    pk = task()
+    mine = broker(MINE)
+    assert mine.dequeue() == [(pk, "task")]
+    assert mine.dequeue() == []
+    row = OrmQ.objects.get()
+    assert row.key == pulled("nightly", MINE)
+    assert row.lock > timezone.now() + timedelta(minutes=1)
+
+    OrmQ.objects.update(lock=timezone.now() - timedelta(seconds=1))
+    assert broker(OTHER).dequeue() == []
+    assert broker(MINE).dequeue() == [(pk, "task")]
+    mine.acknowledge(pk)
+    assert not OrmQ.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_dead_clusters_tasks_are_given_back_at_once_and_its_letters_thrown_away(
+    broker: Callable[[str], LaneBroker],
+) -> None:
+    both = {task(), task()}
+    mine = broker(MINE)
+    assert {pk for _ in both for pk, _payload in mine.dequeue()} == both
+    task(letters("nightly", MINE))
+    kept = task(letters("nightly", OTHER))
+
+    assert give_back("nightly", MINE) == 2
+    assert set(OrmQ.objects.values_list("pk", "key")) == {(pk, "nightly") for pk in both} | {
+        (kept, letters("nightly", OTHER))
+    }
+    other = broker(OTHER)
+    assert {pk for _ in range(3) for pk, _payload in other.dequeue()} == both | {kept}
+
+
+def test_of_three_clusters_that_pull_at_once_each_task_goes_to_one(manage: Manage) -> None:
+    clusters = []
+    for mark in (MINE, OTHER, ""):
+        manage.environment[MARK] = mark
+        clusters.append(start(manage, PULL))
+    for cluster in clusters:
+        told(cluster, "go")
+    assert [answer(cluster) for cluster in clusters] == ["", "", ""]
+    keys = [task() for _ in range(30)]
+
+    got: list[str] = []
+    for _ in range(120):
+        for cluster in clusters:
+            told(cluster, "go")
+        got += [one for cluster in clusters if (one := answer(cluster))]
+        if len(got) >= len(keys):
+            break
+    assert Counter(got) == Counter(str(key) for key in keys)
