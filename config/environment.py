@@ -79,6 +79,15 @@ def allowed_hosts(env: environ.Env, *, production: bool) -> list[str]:
     return hosts
 
 
+def limiter(env: environ.Env, *, production: bool) -> bool:
+    """KONTOR_LIMITER, on unless switched off; vendors cut off who does not keep their limits, so never in production."""
+    on: bool = env.bool("KONTOR_LIMITER", default=True)
+    if production and not on:
+        message = "KONTOR_LIMITER is off: it must be on with KONTOR_ENV=production, or left out"
+        raise ImproperlyConfigured(message)
+    return on
+
+
 def database(env: environ.Env, *, production: bool, local: Path) -> dict[str, Any]:
     """Django's connection settings for DATABASE_URL, which always wins, or for the file in `local`."""
     if production:

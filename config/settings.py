@@ -61,6 +61,8 @@ KONTOR_RETRY_SECONDS = env.float("KONTOR_RETRY_SECONDS", default=5.0)
 KONTOR_TICK_SECONDS = env.float("KONTOR_TICK_SECONDS", default=2.0)
 # How long an idle worker waits before it asks the queue again.
 KONTOR_POLL_SECONDS = env.float("KONTOR_POLL_SECONDS", default=0.3)
+# Whether calls wait for their turn under a vendor's limits. Off only to show that a sandbox does refuse then.
+KONTOR_LIMITER = environment.limiter(env, production=PRODUCTION)
 # Python packages with providers of others.
 KONTOR_PROVIDER_PACKAGES: list[str] = env.list("KONTOR_PROVIDER_PACKAGES", default=[])
 # host:port, ... of the private addresses that connectors may reach (sandbox, replay server); never user input.

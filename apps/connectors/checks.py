@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A
 
 from apps.connectors import providers as our_folder
 from apps.connectors import registry
-from apps.connectors.sdk.auths import OAuth
+from apps.connectors.sdk.auths import OAuth, consent_of
 from apps.connectors.sdk.declaration import Auth, Deletes, Field, FieldScope, Provider
 
 PATH_KINDS = frozenset({"header", "query", "json", "path"})
@@ -57,6 +57,9 @@ def faults(provider: Provider) -> Iterator[str]:
 def _auth_faults(provider: Provider, auth: Auth) -> Iterator[str]:
     for field in auth.fields:
         yield from _field_faults(field)
+    consent = consent_of(auth)
+    if consent is not None and not {field.name for field in consent.fields} <= {field.name for field in auth.fields}:
+        yield f"the consent of {auth.name} has fields that {auth.name} has not"
     if len({field.name for field in auth.fields}) < len(auth.fields):
         yield f"{auth.name} has two fields of the same name"
     if any(field.secret for field in auth.fields) and not provider.secret_paths:
@@ -81,6 +84,8 @@ def _secret_path_fault(path: str) -> Iterator[str]:
 def _field_faults(field: Field) -> Iterator[str]:
     if field.pattern is not None:
         yield from _pattern_fault(field.pattern, f"field {field.name}")
+    if field.secret and field.scope is FieldScope.CONNECTION:
+        yield f"the secret field {field.name} is a connection's: those are kept in clear"
     if field.secret and field.templated:
         yield f"the secret field {field.name} may hold placeholders: it would be asked for in clear"
     if field.example and not field.templated and not field.secret and not field.fits(field.example):

@@ -1,6 +1,7 @@
 """The connector's form, built from the provider's declaration. Secrets go in and never come out."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -10,10 +11,22 @@ from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy
 
 from apps.clients.placeholders import PLACEHOLDERS, has_placeholder
-from apps.connectors.models import Connector
+from apps.connectors.models import Connection, Connector
 from apps.connectors.sdk.declaration import Auth, Field, FieldScope, Provider
-from apps.connectors.sessions import secrets_of
-from apps.connectors.values import known_placeholders
+from apps.connectors.sessions import declared, secrets_of
+from apps.connectors.values import asked_per_client, known_placeholders
+
+WAYS = {
+    "api_key": gettext_lazy("key"),
+    "signed": gettext_lazy("signed with a key"),
+    "oauth_code": gettext_lazy("consent"),
+    "oauth_client": gettext_lazy("service account"),
+}
+
+
+def way_label(auth: Auth) -> Any:
+    """How people call a way to sign in."""
+    return WAYS.get(auth.name, auth.name)
 
 
 class ConnectorForm(forms.Form):
@@ -31,17 +44,37 @@ class ConnectorForm(forms.Form):
 
 
 def connector_form(
-    provider: Provider, auth: Auth | str | None, *, connector: Connector | None = None
+    provider: Provider,
+    auth: Auth | str | None,
+    *,
+    connector: Connector | None = None,
+    shared: bool = False,
+    consenting: bool = False,
 ) -> type[ConnectorForm]:
-    """The form's class for a new connector, or for changing one. Operator fields are no part of it."""
+    """The form's class for a new connector, or for changing one. Operator fields are no part of it.
+
+    `shared`: a connection's fields are asked for each client by itself (`connection_form`). `consenting`: they may be
+    left empty, since the consent tells them.
+    """
     way = auth if isinstance(auth, Auth) else provider.auth_named(auth)
     held = set(secrets_of(connector)) if connector is not None else set()
+    filled = connector.values if connector is not None else {}
+    left_out = {FieldScope.OPERATOR, *([FieldScope.CONNECTION] if shared else [])}
     fields: dict[str, Any] = {
-        spec.name: _form_field(spec, connector, kept=spec.name in held)
+        spec.name: _form_field(
+            spec, filled, kept=spec.name in held, told=consenting and spec.scope is FieldScope.CONNECTION
+        )
         for spec in way.fields
-        if spec.scope is not FieldScope.OPERATOR
+        if spec.scope not in left_out
     }
     return type("ConnectorForm", (ConnectorForm,), {**fields, "provider": provider, "auth": way})
+
+
+def connection_form(connection: Connection) -> type[ConnectorForm]:
+    """What a client has to itself under a shared connector; without fields where there is nothing to ask."""
+    found, way = declared(connection.connector.provider, connection.connector.auth)
+    fields = {spec.name: _form_field(spec, connection.values, kept=False) for spec in asked_per_client(way)}
+    return type("ConnectorForm", (ConnectorForm,), {**fields, "provider": found, "auth": way})
 
 
 class DeclaredField(forms.CharField):
@@ -78,10 +111,10 @@ def _placeholders_known(text: str) -> bool:
     return True
 
 
-def _form_field(spec: Field, connector: Connector | None, *, kept: bool) -> DeclaredField:
+def _form_field(spec: Field, filled: Mapping[str, str], *, kept: bool, told: bool = False) -> DeclaredField:
     options: dict[str, Any] = {
         "label": gettext_lazy(spec.label),
-        "required": spec.required and not kept,
+        "required": spec.required and not kept and not told,
         "help_text": _help(spec, kept=kept),
     }
     if spec.secret:
@@ -89,7 +122,7 @@ def _form_field(spec: Field, connector: Connector | None, *, kept: bool) -> Decl
     else:
         attributes = {"autocomplete": "off", **({"placeholder": spec.example} if spec.example else {})}
         options["widget"] = forms.TextInput(attrs=attributes)
-        options["initial"] = connector.values.get(spec.name, "") if connector is not None else ""
+        options["initial"] = filled.get(spec.name, "")
     return DeclaredField(spec, **options)
 
 

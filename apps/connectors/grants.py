@@ -115,7 +115,8 @@ class GrantTokens:
         if self._update(version=row.version, changes=changes):
             return new
         other = self.load()
-        assert other is not None  # noqa: S101 - somebody has kept a pair of this version
+        if other is None:  # given up meanwhile: what came must not be used
+            raise ConnectorError(Failure.RECONNECT, remedies.CONSENT_MISSING, detail="withdrawn meanwhile")
         return other
 
     def _claimed(self, row: OAuthGrant) -> str:

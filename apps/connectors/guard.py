@@ -80,7 +80,8 @@ def _trouble(code: str, identity: Identity, client: Client, *, pinned: str = "")
     steps = {
         WRONG_COMPANY: (
             _("Nothing was stored. Compare both organisation numbers."),
-            _("Enter the key of the right company, or correct the client's organisation number, and press Activate."),
+            _("Enter the right company's key, or choose the right company when you consent."),
+            _("If it is the client's organisation number that is wrong, correct it, and press Activate."),
         ),
         OTHER_COMPANY_ID: (
             _("Nothing was stored. It may be a copy, a test company or a second division."),

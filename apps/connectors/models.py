@@ -65,6 +65,7 @@ class Connection(TenantModel):
     state = models.CharField(
         _("state"), max_length=8, choices=ConnectionState.choices, default=ConnectionState.NEW, db_index=True
     )
+    values = models.JSONField(_("fields"), default=dict)  # of scope CONNECTION, where the connector is shared
     company_key = models.CharField(_("company key"), max_length=80, blank=True)  # made by the provider's `resolve`
     pinned_company_id = models.CharField(_("company id"), max_length=80, blank=True)
     identity = models.JSONField(_("company as verified"), default=dict)

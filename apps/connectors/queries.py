@@ -3,6 +3,7 @@
 from apps.clients.models import Client
 from apps.connectors.models import Connection, Connector
 from apps.connectors.registry import all_providers
+from apps.connectors.sdk.declaration import Auth
 from apps.connectors.values import templated_with_placeholder
 
 
@@ -26,7 +27,13 @@ def connections_using_number(client: Client) -> list[Connection]:
     return list(used.select_related("connector", "client"))
 
 
+def way_of(connector: Connector) -> Auth | None:
+    """How the connector signs in; None where this Kontor no longer has its system."""
+    provider = all_providers().get(connector.provider)
+    return provider.auth_named(connector.auth) if provider else None
+
+
 def placeholder_fields(connector: Connector) -> tuple[str, ...]:
     """Names of the connector's fields that are filled in for each client."""
-    provider = all_providers().get(connector.provider)
-    return templated_with_placeholder(provider.auth_named(connector.auth), connector.values) if provider else ()
+    way = way_of(connector)
+    return templated_with_placeholder(way, connector.values) if way else ()

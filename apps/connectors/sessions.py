@@ -33,7 +33,7 @@ def open_session(connection: Connection, *, run_id: int | None = None) -> Sessio
     session = candidate_session(
         provider=provider,
         auth=auth,
-        given={**connector.values, **secrets_of(connector)},
+        given={**connector.values, **secrets_of(connector), **connection.values},
         client=connection.client,
         recorder=ExchangeRecorder(
             organisation_id=connector.organisation_id, connection_id=connection.pk, run_id=run_id

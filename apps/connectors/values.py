@@ -58,6 +58,11 @@ def templated_with_placeholder(auth: Auth, values: Mapping[str, str]) -> tuple[s
     return tuple(field.name for field in auth.fields if field.templated and has_placeholder(values.get(field.name, "")))
 
 
+def asked_per_client(auth: Auth) -> tuple[Field, ...]:
+    """The fields that each client has its own value for, also where the connector is shared."""
+    return tuple(field for field in auth.fields if field.scope is FieldScope.CONNECTION)
+
+
 def known_placeholders() -> str:
     return ", ".join(f"%{name}%" for name in PLACEHOLDERS)
 

@@ -47,6 +47,11 @@ def problem_colour(problem: Problem) -> str:
     return "amber" if problem.failure in BY_ITSELF else "red"
 
 
+def by_consent(problem: Problem) -> bool:
+    """Whether a new consent is what mends it: so `connectors.sdk.remedies` names their codes."""
+    return problem.code.partition(".")[2].startswith("consent_")
+
+
 def problem_card(problem: Problem, user: Any) -> Card:
     works = bool(user.may("work", problem.organisation_id))
     return Card(
@@ -66,10 +71,12 @@ def _buttons(problem: Problem) -> tuple[Button, ...]:
         release = reverse("office:problem_release", args=[problem.pk])
         return (again, Button(label=_("Let them be deleted"), url=release))
     if problem.failure in _BY_ACTIVATE:
-        form = reverse("office:connection", args=[problem.subject_id])
-        activate = reverse("office:connection_activate", args=[problem.subject_id])
-        return (
-            Button(label=_("Activate"), url=activate, main=True),
-            Button(label=_("Open the connection"), url=form, post=False),
+        form = Button(
+            label=_("Open the connection"), url=reverse("office:connection", args=[problem.subject_id]), post=False
         )
+        if by_consent(problem):
+            consent = reverse("office:connection_consent", args=[problem.subject_id])
+            return (Button(label=_("Connect again"), url=consent, main=True), form)
+        activate = reverse("office:connection_activate", args=[problem.subject_id])
+        return (Button(label=_("Activate"), url=activate, main=True), form)
     return (again,)

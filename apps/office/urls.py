@@ -31,7 +31,9 @@ urlpatterns = [
     _page("connectors/<int:pk>/", connectors.change, "connector"),
     _page("connections/<int:pk>/", connections.connection, "connection"),
     _page("connections/<int:pk>/consent/", consents.begin, "connection_consent"),
-    _page("consent/", consents.answered, "consent"),
+    _page("connections/<int:pk>/consent/give-up/", consents.give_up, "connection_give_up"),
+    _page("connections/<int:pk>/fields/", connections.fields, "connection_fields"),
+    path("consent/", consents.answered, name="consent"),  # sends to the sign-in itself: the address holds a code
     _page("connections/<int:pk>/activate/", connections.activate, "connection_activate"),
     _page("connections/<int:pk>/confirm/", connections.confirm, "connection_confirm"),
     _page("connections/<int:pk>/release/", connections.release, "connection_release"),

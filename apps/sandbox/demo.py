@@ -1,4 +1,4 @@
-"""The demo: a bureau on sandboxes, two nights through the real workers, and what they found."""
+"""The demo: three bureaus on sandboxes, two nights through the real workers, and what they found."""
 
 import os
 import signal

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,24 +23,16 @@ from apps.sandbox.store import Store
 from apps.sandbox.story import Story, load_story, story_files
 
 START_SECONDS = 20
+PORT = 8000  # of the pages, unless told otherwise
 
 
-def stories(now: datetime, vouchers: int | None = None, names: Collection[str] = ()) -> list[Story]:
-    """The stories of these names, or those KONTOR_DEMO_STORIES names (with commas), or the first; in their order.
+def stories(now: datetime, vouchers: int | None = None) -> list[Story]:
+    """All stories in their order, each as it stands where its bureau is.
 
-    Each as it stands where its bureau is. KONTOR_DEMO_VOUCHERS: about so many vouchers per company, for tests.
+    KONTOR_DEMO_VOUCHERS: about so many vouchers per company, for tests.
     """
     vouchers = vouchers or int(os.environ.get("KONTOR_DEMO_VOUCHERS", "0")) or None
-    files = story_files()
-    asked = os.environ.get("KONTOR_DEMO_STORIES", "").split(",")
-    wanted = set(names) or {name for name in asked if name} or {files[0][0].stem}
-    return [
-        load_story(path, now.astimezone(ZoneInfo(zone)).date(), vouchers) for path, zone in files if path.stem in wanted
-    ]
-
-
-def every_story(now: datetime) -> list[Story]:
-    return stories(now, names=[path.stem for path, _zone in story_files()])
+    return [load_story(path, now.astimezone(ZoneInfo(zone)).date(), vouchers) for path, zone in story_files()]
 
 
 def providers_of(told: Iterable[Story]) -> list[str]:
@@ -64,11 +56,23 @@ def _package(slug: str) -> str:
     return package.rsplit(".", 1)[0]
 
 
-def seed(sandboxes: Mapping[str, Sandbox], told: Iterable[Story]) -> None:
+def seed(sandboxes: Mapping[str, Sandbox], told: Iterable[Story], port: int = PORT) -> None:
+    """`port`: where Kontor's pages are served on this machine; a consent comes back there."""
     for story in told:
         for company in story.companies:
             if company.provider in sandboxes:
-                sandboxes[company.provider].seed(company.books, company.access)
+                sandboxes[company.provider].seed(company.books, _with_pages(company.access, port))
+
+
+def _with_pages(access: Any, port: int) -> Any:
+    """What a story says of access, with the address of the pages filled in."""
+    if isinstance(access, Mapping):
+        return {name: _with_pages(value, port) for name, value in access.items()}
+    if isinstance(access, list):
+        return [_with_pages(value, port) for value in access]
+    if not isinstance(access, str):
+        return access
+    return access.replace("%PAGES%", f"http://127.0.0.1:{port}").replace("%LOCALHOST%", f"http://localhost:{port}")
 
 
 class SandboxProcess:

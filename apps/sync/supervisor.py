@@ -16,12 +16,14 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
+from apps.connectors.oauth import forget_begun
 from apps.core.scope import system_scope
 from apps.sync.claims import reap
 from apps.sync.timetable import start_due
 
 log = logging.getLogger(__name__)
 
+TIDY_SECONDS = 600.0
 MANAGE = Path(settings.BASE_DIR) / "manage.py"
 
 
@@ -32,6 +34,7 @@ class Supervisor:
         self.lanes = lanes
         self.clusters: dict[str, subprocess.Popen[bytes]] = {}
         self.stopping = False
+        self.tidied = -TIDY_SECONDS
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT, then let running slices end. Returns the exit code."""
@@ -68,8 +71,15 @@ class Supervisor:
                 close_old_connections()
                 start_due(timezone.now())
                 reap()
+                self._tidy()
             except DatabaseError:
                 log.exception("the timetable could not be looked at; trying again")
+
+    def _tidy(self) -> None:
+        """What nobody needs any more, now and then."""
+        if time.monotonic() - self.tidied >= TIDY_SECONDS:
+            forget_begun()
+            self.tidied = time.monotonic()
 
     def _drain(self) -> int:
         for cluster in self.clusters.values():

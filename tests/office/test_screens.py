@@ -32,14 +32,16 @@ from apps.ledger.models import Account, VoucherVersion
 from apps.notifications.models import Problem
 from apps.organisations.models import User
 from apps.sync.models import Run
+from apps.organisations.models import Organisation
 with system_scope("screens"):
     owner = User.objects.get(email="{OWNER}")
     owner.set_password("{PASSWORD}")
     owner.save()
-    version = VoucherVersion.objects.exclude(move="meta").latest("pk")
+    bureau = Organisation.objects.get(membership__user=owner)
+    version = VoucherVersion.objects.exclude(move="meta").filter(client__organisation=bureau).latest("pk")
     client = version.client
     shared = Connector.objects.filter(client=None).first()
-    bad = Problem.objects.filter(resolved_at=None).first()
+    bad = Problem.objects.filter(resolved_at=None, organisation=bureau).first()
     bank = Account.objects.get(client=client, number="1920")
     for name, address in [
         ("home", ""), ("clients", "clients/client/"), ("client", f"clients/client/{{client.pk}}/change/"),

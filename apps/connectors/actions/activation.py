@@ -32,7 +32,7 @@ from apps.connectors.sdk.ports import MemoryTokens, NoVault, Tokens
 from apps.connectors.sdk.session import Session
 from apps.connectors.sessions import answered, candidate_session, declared, open_session, secrets_of
 from apps.connectors.troubles import trouble_of
-from apps.connectors.values import templated_with_placeholder
+from apps.connectors.values import asked_per_client, templated_with_placeholder
 from apps.notifications.actions import Trouble
 from apps.organisations.models import Organisation
 from apps.records.json import to_json
@@ -43,7 +43,8 @@ from apps.records.ledger import Identity
 class Activation:
     """What came of it. `trouble` tells people; `error` is set where the vendor or our own checks refused.
 
-    `companies`: how many companies a key for several reaches; None where that was not asked.
+    `companies`: how many companies a key for several reaches; None where that was not asked. `client`: whose consent
+    was answered.
     """
 
     connector: Connector | None = None
@@ -52,6 +53,7 @@ class Activation:
     trouble: Trouble | None = None
     error: ConnectorError | None = None
     companies: int | None = None
+    client: Client | None = None
 
     @property
     def ok(self) -> bool:
@@ -91,6 +93,8 @@ class _Tried:
     issued: dict[str, Any] = field(default_factory=dict)
     companies: int | None = None
     consented: bool = False  # with tokens that are not those in use
+    shared: bool = False  # the connector is the organisation's: a connection's own fields stand on the connection
+    own: dict[str, str] = field(default_factory=dict)  # those fields
 
 
 def activate(
@@ -133,12 +137,14 @@ def activate_consented(
     if connector is None:
         connector = Connector.objects.filter(client=client, provider=provider, verified_at=None).first()
     _found, way = declared(provider, auth)
-    values, secrets = _sorted_out(way, consent.given, {})
+    kept = isinstance(way, OAuth2Code)
+    learnt = {} if kept else {spec.name: consent.tokens.learnt.get(spec.name, "") for spec in asked_per_client(way)}
+    given = {**consent.given, **{name: value for name, value in learnt.items() if value}}
     tried = _Tried(
-        organisation_id=client.organisation_id, provider=provider, auth=auth, values=values, secrets=secrets,
-        recorder=consent.recorder, consented=True,
+        organisation_id=client.organisation_id, provider=provider, auth=auth, values=given, secrets={},
+        recorder=consent.recorder, consented=True, shared=connector is not None and connector.client_id is None,
     )  # fmt: skip
-    _ask(tried, client=client, tokens=MemoryTokens(consent.tokens))
+    _ask(tried, client=client, tokens=MemoryTokens(consent.tokens) if kept else None)
     with transaction.atomic():
         if connector is not None and connector.client_id is None:
             connector = Connector.objects.select_for_update(of=("self",)).get(pk=connector.pk)
@@ -149,34 +155,51 @@ def activate_consented(
                 return Activation(connector=connector, trouble=trouble_of(error), error=error)
         outcome = _settle(tried, client, connector, actor, None)
         if outcome.ok and outcome.connection is not None:
-            keep_grant(outcome.connection, consent.tokens, actor)
+            if kept:
+                keep_grant(outcome.connection, consent.tokens, actor)
+            else:  # what stood on an earlier consent is asked for anew
+                OAuthGrant.objects.filter(connection=outcome.connection).delete()
     return outcome
 
 
-def activate_connection(*, connection: Connection, actor: Any, run_id: int | None = None) -> Activation:
+def activate_connection(
+    *, connection: Connection, actor: Any, run_id: int | None = None, values: Mapping[str, str] | None = None
+) -> Activation:
     """Verify the client's company with what is stored: a shared connector's client, or once more.
 
     With an actor a failure is raised as a problem of the connection; without, the run that asks raises it.
+    `values`: the client's own fields under a shared connector. Failing ones never take the place of working ones.
     """
     outcome = Activation(connector=connection.connector, connection=connection)
+    changed = values is not None and dict(values) != connection.values
+    if changed:
+        connection.values, connection.company_key = dict(values or {}), ""
+        if connection.verified_at is None:
+            connection.save(update_fields=["values", "company_key"])
     session: Session | None = None
     try:
         session = open_session(connection, run_id=run_id)
+        if changed:
+            session.tokens = MemoryTokens()  # those held belong to the values before
         opened = session
         identity = answered(opened, lambda: opened.provider.verify(opened))
     except ConnectorError as error:
-        if actor is not None and error.failure is not Failure.TRANSIENT:
+        if actor is not None and error.failure is not Failure.TRANSIENT and not (changed and connection.verified_at):
             stop_connection(connection, error)
+        connection.refresh_from_db()
         return replace(outcome, trouble=trouble_of(error), error=error)
     finally:
         if session is not None:
             session.transport.close()
     with transaction.atomic():
         row, trouble = _judged(identity, connection, None, actor)
-        if trouble is not None:
+        if trouble is not None and not (changed and row.verified_at):
             block_connection(connection=row, trouble=trouble, identity=identity, actor=actor)
-        else:
-            _accepted(row, identity, actor)
+        elif trouble is None:
+            if changed:
+                row.values = connection.values
+                OAuthGrant.objects.filter(connection=row).delete()
+            _accepted(row, identity, actor, company_key=opened.company_key or "" if changed else None)
     connection.refresh_from_db()
     return replace(outcome, identity=identity, trouble=trouble)
 
@@ -244,26 +267,31 @@ def _try(
             **{name: value.strip() for name, value in secrets.items() if value.strip()},
         },
         recorder=ExchangeRecorder(organisation_id=organisation_id),
+        shared=client is None,
     )
     _ask(tried, client=client)
     return tried
 
 
 def _ask(tried: _Tried, *, client: Client | None, tokens: MemoryTokens | None = None) -> None:
-    """Ask the vendor who it is. An application that waits for consents has nobody to ask about yet."""
+    """Ask the vendor who it is. An application that waits for its clients has nobody to ask about yet."""
     session: Session | None = None
     try:
         found, way = declared(tried.provider, tried.auth)
         tried.auth = way.name
         tried.values, tried.secrets = _sorted_out(way, tried.values, tried.secrets)
-        if client is None and isinstance(way, OAuth2Code):
+        if tried.shared:
+            per_client = {spec.name for spec in asked_per_client(way)}
+            tried.own = {name: value for name, value in tried.values.items() if name in per_client and value}
+            tried.values = {name: value for name, value in tried.values.items() if name not in per_client}
+        if client is None and (isinstance(way, OAuth2Code) or any(spec.required for spec in asked_per_client(way))):
             return
         shared = templated_with_placeholder(way, tried.values) if client is None else ()
         vault = NoVault()
         session = candidate_session(
             provider=found,
             auth=way,
-            given={**tried.values, **tried.secrets},
+            given={**tried.values, **tried.own, **tried.secrets},
             client=client,
             recorder=tried.recorder,
             vault=vault,
@@ -321,6 +349,9 @@ def _settle(
         return Activation(connector=connector, connection=before, identity=tried.identity, trouble=trouble)
     kept = _keep(tried, connector, client, actor, worked=trouble is None)
     connection = _connection(kept, client, tried)
+    if trouble is None or connection.verified_at is None:
+        connection.values = tried.own
+        connection.save(update_fields=["values"])
     if trouble is not None:
         block_connection(connection=connection, trouble=trouble, identity=tried.identity, actor=actor)
     else:

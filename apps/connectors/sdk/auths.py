@@ -61,6 +61,8 @@ class OAuth2Client:
     """Client credentials: an access token for the application itself, asked for again whenever needed.
 
     `token_headers` and `token_params` are added to the token request (a tenant, an audience).
+    `consent`: what a company has to allow once, in the browser, before there are tokens for it. What that `learn`s fills
+    the connection's fields of the same name, and its own tokens are not kept.
     `refusals` judge the token endpoint's refusals before the table of the SDK does; `Refusal.codes` are OAuth's `error`.
     `access_lifetime` counts where the answer has no `expires_in`.
     """
@@ -75,6 +77,7 @@ class OAuth2Client:
     refusals: tuple[Refusal, ...] = ()
     client_id: str = "client_id"  # names of the fields
     client_secret: str = "client_secret"  # noqa: S105
+    consent: "OAuth2Code | None" = None
     name: str = "oauth_client"
     late: ClassVar[bool] = False
 
@@ -134,3 +137,10 @@ class OAuth2Code:
 
 Auth = ApiKey | Signed | OAuth2Code | OAuth2Client
 OAuth = OAuth2Code | OAuth2Client
+
+
+def consent_of(auth: Auth) -> OAuth2Code | None:
+    """What people are sent to the vendor's pages for; None where nobody has to go there."""
+    if isinstance(auth, OAuth2Client):
+        return auth.consent
+    return auth if isinstance(auth, OAuth2Code) else None

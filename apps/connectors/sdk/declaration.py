@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from apps.connectors.sdk.auths import ApiKey, Auth, ClientAuth, OAuth2Client, OAuth2Code, Signed
+from apps.connectors.sdk.auths import ApiKey, Auth, ClientAuth, OAuth2Client, OAuth2Code, Signed, consent_of
 from apps.connectors.sdk.decoding import Decode, parse_json
 from apps.connectors.sdk.failures import Refusal, Seen
 from apps.connectors.sdk.fields import Field, FieldScope, Values
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ApiKey", "Auth", "ClientAuth", "Deletes", "Endpoint", "Field", "FieldScope", "GuideStep", "HostRule", "LimitScope",
-    "OAuth2Client", "OAuth2Code", "Provider", "RateLimit", "Signed", "SpecGap", "Values",
+    "OAuth2Client", "OAuth2Code", "Provider", "RateLimit", "Signed", "SpecGap", "Values", "consent_of",
 ]  # fmt: skip
 
 

@@ -9,7 +9,10 @@ Values = Mapping[str, str]
 
 
 class FieldScope(StrEnum):
-    """Who fills a field in: whoever makes the connector, per connection, or the operator of this Kontor."""
+    """Who fills a field in: whoever makes the connector, per connection, or the operator of this Kontor.
+
+    A connection's fields are asked for with a client's own connector; where clients share one, for each client.
+    """
 
     CONNECTOR = "connector"
     CONNECTION = "connection"

@@ -20,6 +20,7 @@ from apps.connectors.sdk.auths import OAuth, OAuth2Client, OAuth2Code, address_o
 from apps.connectors.sdk.decoding import parse_json
 from apps.connectors.sdk.failures import ConnectorError, Failure, Remedy, Seen
 from apps.connectors.sdk.ports import Tokens
+from apps.connectors.sdk.transport import NetworkError
 
 if TYPE_CHECKING:
     from apps.connectors.sdk.session import Prepared, Session
@@ -76,7 +77,10 @@ def authorize_address(
         state=state,
         **{**auth.authorize_params, **pkce, **extra},
     )
-    return session.transport.address(address, [])[0]
+    try:
+        return session.transport.address(address, [])[0]
+    except NetworkError as error:  # fields put into the address led elsewhere
+        raise ConnectorError(Failure.SETUP, remedies.ADDRESS_REFUSED, detail=str(error), sent=False) from error
 
 
 def exchanged(session: "Session", *, code: str, redirect_uri: str, verifier: str | None = None) -> Tokens:

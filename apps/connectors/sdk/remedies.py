@@ -85,7 +85,8 @@ NOT_INSTALLED = Remedy(
     steps=(_("The operator installs its package again and restarts Kontor."),),
 )
 
-_AGAIN = _("Open the connector, press Connect again, and consent in the other system.")
+# The button Connect again stands beside every problem whose code is `<slug>.consent_...`.
+_AGAIN = _("Press Connect again, and consent in the other system.")
 
 CLIENT_REFUSED = Remedy(
     code="connector.client_refused",
@@ -149,7 +150,9 @@ CONSENT_STATE = Remedy(
     who=Who.BUREAU,
     title=_("This answer of the other system belongs to no consent that you have begun here."),
     steps=(
-        _("Nothing was stored. It may be older than ten minutes, used already, or begun in another browser."),
+        _(
+            "Nothing was stored. It may be older than ten minutes or used already, or you have signed in anew or use another browser."
+        ),
         _AGAIN,
     ),
 )

@@ -1,19 +1,24 @@
 """A client's connection: its state and company, and Activate, confirm, release."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
+from unfold.widgets import INPUT_CLASSES
 
 from apps.clients.models import Client
 from apps.clients.placeholders import PlaceholderError, fill
 from apps.connectors.actions import Activation, activate_connection, confirm_company, connect, release_connection
 from apps.connectors.admin import connection_badge
-from apps.connectors.models import Connection, Connector
-from apps.connectors.queries import placeholder_fields
+from apps.connectors.forms import ConnectorForm, connection_form
+from apps.connectors.models import Connection, Connector, OAuthGrant
+from apps.connectors.queries import placeholder_fields, way_of
 from apps.connectors.registry import label_of, provider
+from apps.connectors.sdk.declaration import consent_of
 from apps.flows.actions import ensure_feed
 from apps.flows.models import Feed
 from apps.notifications.models import Problem
@@ -27,10 +32,13 @@ ROWS = ("client__organisation", "connector__organisation")
 
 @require_GET
 def connection(request: HttpRequest, pk: int) -> HttpResponse:
-    row = found(request, "view", Connection.objects.select_related(*ROWS), pk)
+    return _show(request, found(request, "view", Connection.objects.select_related(*ROWS), pk))
+
+
+def _show(request: HttpRequest, row: Connection, own: ConnectorForm | None = None) -> HttpResponse:
     user = allowed(request, "view", row.client.organisation_id)
     problems = Problem.objects.filter(
-        subject_kind=Connection._meta.label_lower, subject_id=str(pk), resolved_at=None
+        subject_kind=Connection._meta.label_lower, subject_id=str(row.pk), resolved_at=None
     ).select_related("client")
     return page(
         request,
@@ -40,13 +48,31 @@ def connection(request: HttpRequest, pk: int) -> HttpResponse:
         system=label_of(row.connector.provider),
         badge=connection_badge(row),
         shared=row.connector.client_id is None,
-        consents=row.connector.auth == "oauth_code",
+        consents=consents(row),
+        consent=OAuthGrant.objects.filter(connection=row).exclude(consented_at=None).first(),
+        own=own or _own_form(row),
         becomes=_becomes(row),
         feed=Feed.objects.filter(connection=row).first(),
         cards=[problem_card(problem, user) for problem in problems],
         may_work=user.may("work", row.client.organisation_id),
         may_manage=user.may("manage", row.client.organisation_id),
     )
+
+
+def consents(row: Connection) -> bool:
+    """Whether somebody is sent to the other system's pages for it."""
+    way = way_of(row.connector)
+    return way is not None and consent_of(way) is not None
+
+
+def _own_form(row: Connection, data: Any = None) -> ConnectorForm | None:
+    """The client's own fields under the bureau's connector."""
+    if row.connector.client_id is not None or way_of(row.connector) is None:
+        return None
+    form = connection_form(row)(data)
+    for field in form.fields.values():
+        field.widget.attrs["class"] = " ".join(INPUT_CLASSES)
+    return form if form.fields else None
 
 
 def _becomes(row: Connection) -> list[tuple[str, str, str]]:
@@ -66,6 +92,21 @@ def activate(request: HttpRequest, pk: int) -> HttpResponse:
     row = found(request, "work", Connection.objects.select_related(*ROWS), pk)
     outcome = activate_connection(connection=row, actor=request.user)
     if tell(request, outcome):
+        attach_feed(request, row)
+        return redirect("admin:clients_client_change", row.client_id)
+    return redirect("office:connection", pk)
+
+
+@require_POST
+def fields(request: HttpRequest, pk: int) -> HttpResponse:
+    """The client's own fields under the bureau's connector; activated at once."""
+    row = found(request, "work", Connection.objects.select_related(*ROWS), pk)
+    form = _own_form(row, request.POST)
+    if form is None:
+        raise Http404
+    if not form.is_valid():
+        return _show(request, row, form)
+    if tell(request, activate_connection(connection=row, actor=request.user, values=form.split()[0])):
         attach_feed(request, row)
         return redirect("admin:clients_client_change", row.client_id)
     return redirect("office:connection", pk)
@@ -100,6 +141,8 @@ def use_shared(request: HttpRequest, pk: int, connector_pk: int) -> HttpResponse
     shared = Connector.objects.filter(organisation=client.organisation_id, client=None)
     connector = get_object_or_404(shared, pk=connector_pk)
     row = connect(client=client, connector=connector, actor=request.user)
+    if row.verified_at is None and (consents(row) or _own_form(row) is not None):
+        return redirect("office:connection", row.pk)  # something of the client's own is needed first
     if tell(request, activate_connection(connection=row, actor=request.user)):
         attach_feed(request, row)
         return redirect("admin:clients_client_change", pk)

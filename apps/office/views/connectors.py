@@ -16,12 +16,13 @@ from unfold.widgets import INPUT_CLASSES
 from apps.clients.models import Client
 from apps.clients.placeholders import PLACEHOLDERS
 from apps.connectors.actions import Activation, activate, activate_shared
-from apps.connectors.forms import ConnectorForm, DeclaredField, connector_form
+from apps.connectors.forms import ConnectorForm, DeclaredField, connector_form, way_label
 from apps.connectors.models import Connection, Connector
 from apps.connectors.registry import all_providers
-from apps.connectors.sdk.declaration import OAuth2Code, Provider
+from apps.connectors.sdk.declaration import Auth, OAuth2Code, Provider, consent_of
 from apps.connectors.sdk.failures import ConnectorError
 from apps.connectors.troubles import trouble_of
+from apps.connectors.values import asked_per_client
 from apps.notifications.actions import Trouble
 from apps.notifications.models import Problem
 from apps.office.views.connections import attach_feed, tell
@@ -136,10 +137,13 @@ def _form(request: HttpRequest, target: Target) -> HttpResponse:
         auth = request.GET.get("auth") or auth
     if auth not in (None, *(way.name for way in target.provider.auth)):
         raise Http404
-    form = connector_form(target.provider, auth, connector=target.connector)(request.POST or None)
+    consenting = target.client is not None and _consenting(request, target.provider.auth_named(auth))
+    form = connector_form(
+        target.provider, auth, connector=target.connector, shared=target.client is None, consenting=consenting
+    )(request.POST or None)
     trouble: Trouble | None = None
     if request.method == "POST" and form.is_valid():
-        if target.client is not None and isinstance(form.auth, OAuth2Code):
+        if consenting and target.client is not None:
             try:
                 return begin_from_form(request, form, target.client, target.connector)
             except ConnectorError as error:
@@ -152,6 +156,11 @@ def _form(request: HttpRequest, target: Target) -> HttpResponse:
             tell(request, outcome)
             return redirect("office:connection", outcome.connection.pk)
     return _show(request, target, form, trouble)
+
+
+def _consenting(request: HttpRequest, way: Auth) -> bool:
+    """Whether the form leads to the other system's pages; where it need not, its button says so."""
+    return isinstance(way, OAuth2Code) or (consent_of(way) is not None and "consent" in request.POST)
 
 
 def _done(request: HttpRequest, target: Target, outcome: Activation) -> HttpResponse:
@@ -167,6 +176,8 @@ def _done(request: HttpRequest, target: Target, outcome: Activation) -> HttpResp
         messages.success(request, told % {"count": outcome.companies})
     elif outcome.identity is not None:
         messages.success(request, _("Activated: %(company)s.") % {"company": outcome.identity.name})
+    else:
+        messages.success(request, _("Kept. Now connect the clients, one by one, below."))
     return redirect("office:connector", outcome.connector.pk if outcome.connector else 0)
 
 
@@ -188,8 +199,10 @@ def _show(request: HttpRequest, target: Target, form: ConnectorForm, trouble: Tr
         told=told,
         example=example,
         placeholders=json.dumps(filled),
-        ways=[way.name for way in target.provider.auth] if target.may_choose else [],
-        consents=target.client is not None and isinstance(form.auth, OAuth2Code),
+        ways=[(way.name, way_label(way)) for way in target.provider.auth] if target.may_choose else [],
+        consents=target.client is not None and consent_of(form.auth) is not None,
+        activates=target.client is None or not isinstance(form.auth, OAuth2Code),
+        waits=target.client is None and (consent_of(form.auth) is not None or bool(asked_per_client(form.auth))),
         guide=[{"text": _(step.text), "link": step.link} for step in target.provider.guide],
         users=_users(target) if target.client is None and target.connector else None,
     )

@@ -1,5 +1,6 @@
 """A provider of nobody's that signs in by OAuth. Loaded through KONTOR_PROVIDER_PACKAGES."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from apps.connectors.sdk.declaration import Field, FieldScope, HostRule, OAuth2Client, OAuth2Code, Provider
@@ -10,7 +11,17 @@ APPLICATION = (
     Field(name="client_id", label="Client id"),
     Field(name="client_secret", label="Client secret", secret=True),
 )
-TENANT = Field(name="tenant", label="Tenant", scope=FieldScope.CONNECTOR)
+TENANT = Field(name="tenant", label="Tenant", scope=FieldScope.CONNECTION)
+CONSENT = OAuth2Code(
+    fields=APPLICATION,
+    authorize_url="https://login.fake-oauth.example/auth",
+    token_url="https://login.fake-oauth.example/token",
+    revoke_url="https://login.fake-oauth.example/revoke",
+    scopes=("books", "company"),
+    authorize_params={"access_type": "offline", "account_type": "service"},
+    refresh_lifetime=timedelta(days=45),
+    learn=lambda answer: {"tenant": str(answer.get("tenant", ""))},
+)
 
 
 def verify(session: Session) -> Identity:
@@ -23,21 +34,13 @@ PROVIDER = Provider(
     label="Fake OAuth",
     countries=("NO",),
     auth=(
-        OAuth2Code(
-            fields=APPLICATION,
-            authorize_url="https://login.fake-oauth.example/auth",
-            token_url="https://login.fake-oauth.example/token",
-            revoke_url="https://login.fake-oauth.example/revoke",
-            scopes=("books", "company"),
-            authorize_params={"access_type": "offline", "account_type": "service"},
-            refresh_lifetime=timedelta(days=45),
-            learn=lambda answer: {"tenant": str(answer.get("tenant", ""))},
-        ),
+        CONSENT,
         OAuth2Client(
             fields=(*APPLICATION, TENANT),
             token_url="https://login.fake-oauth.example/token",
             scopes=("books",),
             token_headers=lambda values: {"TenantId": values["tenant"]},
+            consent=replace(CONSENT, authorize_params={"account_type": "service"}),
         ),
     ),
     guide=(),

@@ -1,6 +1,7 @@
 """Fortnox (Sweden), API 3: the whole declaration. Sources and quirks: NOTES.md."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -82,13 +83,16 @@ CONSENT = OAuth2Code(
     refusals=OAUTH,
 )
 SERVICE = OAuth2Client(
+    # without access_type=offline: a refresh token that nobody keeps is not asked for
+    consent=replace(CONSENT, authorize_params={"account_type": "service"}),
     fields=(
         *APPLICATION,
         Field(
             name="tenant_id",
             label=_("TenantId"),
             help=_(
-                "The company's database number in Fortnox. The company has consented to the service account before."
+                "The company's database number. Leave it empty and press Connect: the consent tells it. A company that"
+                " has consented to Kontor before needs no new consent: enter its number and press Activate."
             ),
             pattern=r"[0-9]{1,12}",
             example="29302",
@@ -105,16 +109,20 @@ GUIDE = (
     GuideStep(text=_("Each company consents by itself: Fortnox has no key for all clients of a bureau.")),
     GuideStep(
         text=_(
-            "Press Connect. Sign in to Fortnox as a system administrator; from Digital byrå choose the client there."
+            "Press Connect. Sign in to Fortnox as a system administrator; from Digital byrå choose this client there."
         ),
-        link="https://apps.fortnox.se",
     ),
     GuideStep(text=_("Accept what Kontor asks for. It only reads, though Fortnox names every right read and write.")),
+    GuideStep(text=_("You come back to Kontor, which compares the company with the client before it keeps anything.")),
     GuideStep(
         text=_(
-            "Later the connection can be changed to the service account: enter the TenantId, the database number under"
-            " Inställningar, Företagsinställningar."
+            "Service account is the calmer choice: one consent holds until the company takes it back. The other sign-in"
+            " ends when Kontor has not read for 45 days."
         )
+    ),
+    GuideStep(
+        text=_("The TenantId is the database number under Inställningar, Företagsinställningar."),
+        link="https://apps.fortnox.se",
     ),
 )
 

@@ -19,16 +19,16 @@ ACCESS_REFUSED = Remedy(  # [Errors] 401 {"message":"unauthorized"}, after the t
     title=_("Fortnox no longer lets Kontor into the company."),
     steps=(
         _("Somebody may have removed Kontor under Inställningar, Integrationer in Fortnox."),
-        _("Open the connector, press Connect again, and consent as a system administrator of the company."),
+        _("Open the connection, press Connect again, and consent as a system administrator of the company."),
     ),
 )
 CONSENT_UNKNOWN = Remedy(  # [Client credentials with TenantId, T] the consent lasts until the customer revokes it
     code="fortnox.consent_unknown",
     who=Who.CLIENT,
-    title=_("Fortnox knows no consent of this company for Kontor's service account."),
+    title=_("Fortnox does not have the company's consent for Kontor, or no longer."),
     steps=(
-        _("Check the TenantId: it is the database number under Inställningar, Företagsinställningar in Fortnox."),
-        _("If it is right, a system administrator of the company consents again: press Connect."),
+        _("Press Connect again. A system administrator of the company signs in to Fortnox and accepts."),
+        _("Kontor then learns the TenantId by itself. Was it typed wrong before, nothing else is needed."),
     ),
 )
 LICENCE_MISSING = Remedy(  # [Errors] error_missing_license, Code 2001101

@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from apps.connectors import environment
 from apps.connectors.actions import activate
-from apps.connectors.limits import SharedLimiter
 from apps.connectors.providers.fortnox.sandbox.service import FortnoxSandbox
 from apps.connectors.providers.fortnox.sandbox.window import LIMIT
 from apps.connectors.sdk.sandbox import Answer, Books, Edit
@@ -182,11 +181,9 @@ def test_fifty_clients_in_one_night_are_never_too_many_requests(
     job.failures = told.said("limited")
 
 
-def test_the_sandbox_does_refuse_one_client_without_the_limiter(
-    night: Callable[[int], Night], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_sandbox_does_refuse_one_client_without_the_limiter(night: Callable[[int], Night], settings: Any) -> None:
     told = night(1)
-    monkeypatch.setattr(SharedLimiter, "wait_for", lambda _self, _limits: 0.0)
+    settings.KONTOR_LIMITER = False
     [first] = told.start(told.feeds, 0)
     work(first.pk)
     told.lose(told.feeds[0])

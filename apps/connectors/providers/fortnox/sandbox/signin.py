@@ -20,6 +20,12 @@ from apps.connectors.providers.fortnox.sandbox.grants import Obj
 from apps.connectors.sdk.sandbox import Answer, Request, Row, Store
 
 FORM = "application/x-www-form-urlencoded"
+STYLE = (
+    "body{font:16px/1.5 sans-serif;background:#f3f4f6;margin:0;padding:1rem}main{max-width:30rem;margin:5vh auto;"
+    "background:#fff;padding:1.5rem;border:1px solid #d1d5db;border-radius:8px}h1{font-size:1.25rem;margin-top:0}"
+    "select,button{font:inherit;padding:.5rem .75rem}select{display:block;width:100%;margin:.25rem 0 1rem}"
+    "ul{columns:2;padding-left:1.2rem}"
+)
 
 
 def handle(store: Store, request: Request) -> Answer:
@@ -138,7 +144,11 @@ def _back(uri: str, given: Mapping[str, str], **values: str) -> Answer:
 
 
 def _page(status: int, inner: str) -> Answer:
-    body = f"<!DOCTYPE html><html lang='sv'><head><title>Fortnox (sandbox)</title></head><body>{inner}</body></html>"
+    head = (
+        "<meta charset='utf-8'><meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>Fortnox (sandbox)</title><style>{STYLE}</style>"
+    )
+    body = f"<!DOCTYPE html><html lang='sv'><head>{head}</head><body><main>{inner}</main></body></html>"
     return Answer(status=status, headers={"Content-Type": "text/html; charset=UTF-8"}, body=body.encode())
 
 
@@ -149,7 +159,8 @@ def _consent_form(store: Store, request: Request, given: Mapping[str, str]) -> s
     scopes = "".join(f"<li>{escape(scope)}</li>" for scope in given.get("scope", "").split())
     return (
         f"<h1>Sandbox, inte Fortnox</h1><p>{escape(given['client_id'])} vill få åtkomst:</p><ul>{scopes}</ul>"
-        f"<form method='post' action='?{escape(urlencode(request.query))}'><select name='tenant'>{companies}</select>"
+        f"<form method='post' action='?{escape(urlencode(request.query))}'>"
+        f"<label>Företag<select name='tenant'>{companies}</select></label>"
         "<button name='approve' value='yes'>Godkänn</button> <button name='approve' value='no'>Avbryt</button></form>"
     )
 
