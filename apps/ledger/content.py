@@ -1,6 +1,9 @@
 """What a voucher says, in a form that can be compared, hashed and kept as an earlier version."""
 
 import hashlib
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -10,6 +13,7 @@ from apps.ledger.enums import KeptOut, Weight
 from apps.records import ledger as records
 from apps.records.enums import AccountType, Counts
 
+LONGEST_TEXT = 400  # of a voucher and of a posting, as they are held
 CONTENT_VERSION = "1"  # part of every hash: raise it when `fingerprint` says more than before
 
 
@@ -49,6 +53,39 @@ def fingerprint(voucher: records.Voucher) -> str:
         for posting in voucher.postings
     )
     return hashlib.blake2b("\x1f".join(map(_word, parts)).encode(), digest_size=16).hexdigest()
+
+
+def restored(voucher: records.Voucher, text: str, lines: Mapping[int, str]) -> records.Voucher:
+    """The voucher with the texts that its reading lost signs of as they are held: `text`, and `lines` by row number.
+
+    A held text is kept where it has signs that `texts_through` lacks and says the same in letters and digits.
+    """
+    page = voucher.texts_through
+    if page is None:
+        return voucher
+    known = {_letters(held, page): held for held in (*lines.values(), text) if _loses(held, page)}
+    if not known:
+        return voucher
+
+    def exact(read: str, held: str) -> str:
+        said = _letters(read, page)
+        if read and _loses(held, page) and _letters(held, page) == said:
+            return held
+        return known.get(said, read) if said else read
+
+    rows = tuple(replace(line, text=exact(line.text, lines.get(line.row, ""))) for line in voucher.postings)
+    return replace(voucher, text=exact(voucher.text, text), postings=rows)
+
+
+def _loses(text: str, page: str) -> bool:
+    """Whether the code page cannot say the text whole. One that was cut to its column is not whole itself."""
+    return len(text) < LONGEST_TEXT and not (text.isprintable() and text.encode(page, "ignore").decode(page) == text)
+
+
+def _letters(text: str, page: str) -> str:
+    """What is left of a text whatever was put in the place of a sign that the code page lacks."""
+    kept = unicodedata.normalize("NFC", text).encode(page, "ignore").decode(page)
+    return "".join(sign for sign in kept if sign.isalnum())
 
 
 def _word(part: Any) -> str:

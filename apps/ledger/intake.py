@@ -17,7 +17,7 @@ from django.utils import timezone
 from apps.clients.models import Client
 from apps.core import bulk
 from apps.core.fields import PLACES, to_units
-from apps.ledger.content import dimension_key, fingerprint, judge, lines, snapshot, weight
+from apps.ledger.content import LONGEST_TEXT, dimension_key, fingerprint, judge, lines, restored, snapshot, weight
 from apps.ledger.enums import KeptOut, Move, Weight
 from apps.ledger.models import Account, DimensionSet, FiscalYear, Posting, Source, TouchedCell, Voucher, VoucherVersion
 from apps.ledger.periods import period_of
@@ -102,8 +102,7 @@ class Intake:
         }
         fresh: list[tuple[records.Voucher, str]] = []
         changed: list[tuple[records.Voucher, str, _Old]] = []
-        for key, voucher in wanted.items():
-            mark = fingerprint(voucher)
+        for key, (voucher, mark) in self._marked(wanted, held).items():
             old = held.get(key)
             if old is not None and old.hash == mark and self._stands(old, voucher):
                 tally.unchanged += 1
@@ -155,6 +154,24 @@ class Intake:
         Voucher.objects.bulk_update([old.row for old in olds], ["deleted_at", "changed_at", "version"], batch_size=200)
         self._touch(touched)
         return deleted
+
+    def _marked(
+        self, wanted: dict[str, records.Voucher], held: dict[str, Voucher]
+    ) -> dict[str, tuple[records.Voucher, str]]:
+        """Each voucher with its hash; texts that were read with losses are as they are held where those say more."""
+        marked = {key: (voucher, fingerprint(voucher)) for key, voucher in wanted.items()}
+        lossy = {
+            held[key].pk: key
+            for key, (voucher, mark) in marked.items()
+            if voucher.texts_through is not None and key in held and held[key].hash != mark
+        }
+        texts: dict[int, dict[int, str]] = defaultdict(dict)
+        for pk, row, text in Posting.objects.filter(voucher__in=lossy).values_list("voucher", "row", "text"):
+            texts[pk][row] = text
+        for pk, key in lossy.items():
+            voucher = restored(wanted[key], held[key].text, texts[pk])
+            marked[key] = (voucher, fingerprint(voucher))
+        return marked
 
     def _know(self, vouchers: Sequence[records.Voucher]) -> None:
         """Make sure that every account and dimension set named has its row."""
@@ -293,7 +310,7 @@ class Intake:
         row.series, row.number, row.date = record.series[:20], record.number[:40], record.date
         row.kind, row.counts = record.kind.value, record.counts.value
         row.kept_out, row.difference = kept_out, off if kept_out != KeptOut.AMOUNT else Decimal(0)
-        row.text, row.url = record.text[:400], (record.url or "")[:300]
+        row.text, row.url = record.text[:LONGEST_TEXT], (record.url or "")[:300]
         row.reverses, row.reversed_by = record.reverses or "", record.reversed_by or ""
         row.custom = {name: str(value) for name, value in record.custom.items()}
         row.hash, row.changed_at, row.exchange_id = mark, now, exchange_id
@@ -323,7 +340,7 @@ class Intake:
                         posting.currency or "",
                         None if posting.foreign_amount is None else to_units(posting.foreign_amount),
                         (posting.vat_code or "")[:20], posting.tax_role.value, _number(posting.quantity),
-                        posting.text[:400], (posting.party or "")[:160],
+                        posting.text[:LONGEST_TEXT], (posting.party or "")[:160],
                     ))  # fmt: skip
         tally.postings += len(rows)
         bulk.insert(Posting, POSTING_COLUMNS, rows)

@@ -126,7 +126,10 @@ class Posting(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voucher(Record):
-    """One voucher with all its postings; it is whole, or it is not on a page. `date` is the accounting date."""
+    """One voucher with all its postings; it is whole, or it is not on a page. `date` is the accounting date.
+
+    `texts_through`: the code page that its texts came through, where the source has other signs too: those are lost.
+    """
 
     date: Day
     postings: tuple[Posting, ...]
@@ -143,6 +146,7 @@ class Voucher(Record):
     reversed_by: str | None = None
     source_document: str | None = None
     attachments: tuple[str, ...] = ()
+    texts_through: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

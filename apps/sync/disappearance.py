@@ -11,6 +11,7 @@ from apps.ledger.content import fingerprint
 from apps.ledger.disappearance import too_many
 from apps.ledger.enums import FindingKind
 from apps.ledger.findings import open_finding
+from apps.ledger.intake import Tally
 from apps.ledger.models import Finding, Source, Voucher
 from apps.notifications.actions import raise_problem
 from apps.records import ledger as records
@@ -44,8 +45,14 @@ def missing(context: Context) -> None:
     while rows := _next(context, held, gone):
         found = _looked_up(context, rows, gone)
         with context.step() as changes:
-            tally = context.intake(source).take(list(found.values()), exchange_id=context.exchange_id)
-            not_whole = _note_left_out(context, rows, found) or bool(run.resume.get("not_whole"))
+            tally, left_out = Tally(), []
+            for key, record in found.items():
+                one = context.intake(source).take([record], exchange_id=context.exchange_id)
+                tally.add(one)
+                if rows[key].hash == fingerprint(record) or (one.meta and _as_it_was(rows[key], record)):
+                    left_out.append(rows[key])
+            _note_left_out(context, left_out)
+            not_whole = bool(left_out or run.resume.get("not_whole"))
             SeenVoucher.objects.bulk_create(
                 [SeenVoucher(run=run, external_id=key) for key in found], ignore_conflicts=True
             )
@@ -112,15 +119,15 @@ def _looked_up(context: Context, rows: dict[str, Voucher], gone: list[str]) -> d
     return found
 
 
-def _note_left_out(context: Context, rows: dict[str, Voucher], found: dict[str, records.Voucher]) -> bool:
-    """The list did not have it, the look-up does, unchanged: the list was not whole. Returns whether it was so."""
-    left_out = False
-    for key, record in found.items():
-        if rows[key].hash == fingerprint(record):
-            facts = {"voucher": str(rows[key]), "date": rows[key].date.isoformat()}
-            open_finding(context.client, FindingKind.NOT_WHOLE, key, period=rows[key].period, facts=facts)
-            left_out = True
-    return left_out
+def _as_it_was(row: Voucher, record: records.Voucher) -> bool:
+    return row.date == record.date and row.counts == record.counts
+
+
+def _note_left_out(context: Context, rows: list[Voucher]) -> None:
+    """The list did not have them, the look-up does, with the same lines: the list was not whole."""
+    for row in rows:
+        facts = {"voucher": str(row), "date": row.date.isoformat()}
+        open_finding(context.client, FindingKind.NOT_WHOLE, row.external_id, period=row.period, facts=facts)
 
 
 def _resolve_left_out(context: Context) -> None:

@@ -21,6 +21,7 @@ from apps.ledger.enums import SourceKind, TypeOrigin
 from apps.ledger.intake import Tally
 from apps.ledger.models import FiscalYear, OpeningBalance, Source, Voucher
 from apps.notifications.actions import Trouble
+from apps.notifications.models import Problem
 from apps.records import ledger as records
 from apps.records.enums import Resource
 from apps.sync.changes import changes_from, is_forgotten, told
@@ -91,6 +92,18 @@ def read_all(context: Context, resource: Resource, kind: type[R], query: Query |
     return found
 
 
+def read_where_allowed(context: Context, resource: Resource, kind: type[R]) -> list[R] | None:
+    """Like `read_all`, for what the books can do without. None too where it may not be read: that becomes a finding."""
+    try:
+        return read_all(context, resource, kind)
+    except ConnectorError as error:
+        if error.failure is not Failure.PERMISSION:
+            raise
+        title = Problem(title_text=error.remedy.title, facts=error.facts).title
+        context.warn(Page(warnings=(f"{resource.value}: {title} ({error.remedy.code})",)))
+        return None
+
+
 def unfinished(resource: Resource) -> ConnectorError:
     return ConnectorError(Failure.TRANSIENT, sdk_remedies.BAD_PAGE, detail=f"{resource} ended without its last page")
 
@@ -98,9 +111,10 @@ def unfinished(resource: Resource) -> ConnectorError:
 def registers(context: Context) -> None:
     """Fiscal years, locks, accounts and dimensions; then the window is known."""
     years = read_all(context, Resource.FISCAL_YEARS, records.FiscalYear)
-    locks = read_all(context, Resource.LOCKS, records.Lock)
+    # Vouchers name their dimensions themselves, and no balance hangs on a lock: neither stops the night.
+    locks = read_where_allowed(context, Resource.LOCKS, records.Lock)
     accounts = read_all(context, Resource.ACCOUNTS, records.Account) or []
-    dimensions = read_all(context, Resource.DIMENSIONS, records.Dimension) or []
+    dimensions = read_where_allowed(context, Resource.DIMENSIONS, records.Dimension) or []
     if years == [] and not FiscalYear.objects.filter(client=context.client).exists():
         # books without a year are books that the key may not see: nothing to begin with, and nothing to agree with
         raise ConnectorError(Failure.PERMISSION, sdk_remedies.NOT_ALLOWED, detail="no fiscal years were returned")
@@ -111,7 +125,8 @@ def registers(context: Context) -> None:
             kept = [year for year in years if year.start >= start]
             currency = context.connection.identity.get("currency") or "NOK"
             books.take_fiscal_years(context.client, kept, origin=SourceKind.CONNECTION, currency=currency)
-            books.take_locks(context.client, locks or [])  # no years at all: a right is hidden, keep what is held
+            if locks is not None:
+                books.take_locks(context.client, locks)  # no years at all: a right is hidden, keep what is held
         books.take_accounts(context.client, accounts, origin=TypeOrigin.VENDOR)
         books.take_dimensions(context.client, dimensions)
         redrawn = [year.start for year in years or () if held.get(year.start, year.end) != year.end]
@@ -221,6 +236,8 @@ def vouchers(context: Context) -> None:
 def _take(context: Context, page: Page) -> None:
     run, connection = context.run, context.connection
     found = [record for record in page.records if isinstance(record, records.Voucher)]
+    if run.resume.get("since"):
+        found = _of_our_days(context, found)
     ids = [voucher.external_id for voucher in found]
     context.warn(page)
     with context.step() as changes:
@@ -247,6 +264,22 @@ def _take(context: Context, page: Page) -> None:
         if page.share:
             changes["expected"] = max(run.expected or 0, round((run.done + len(ids)) / page.share))
         changes["resume"] = {**run.resume, "page": page.resume, **told(run, page)}
+
+
+def _of_our_days(context: Context, found: list[records.Voucher]) -> list[records.Voucher]:
+    """Changes of days that this feed's books hold. Those of other days are not ours, unless we hold the voucher."""
+    feed = context.feed
+    first = FiscalYear.objects.filter(client=context.client).order_by("start").values_list("start", flat=True).first()
+    first = max(first or date.min, feed.valid_from or date.min)
+    last = feed.valid_to or date.max
+    strange = [record.external_id for record in found if not first <= record.date <= last]
+    if not strange:
+        return found
+    held = Voucher.objects.filter(
+        client=context.client, source_id=source_of(feed).pk, external_id__in=strange, deleted_at=None
+    )
+    others = set(strange) - set(held.values_list("external_id", flat=True))
+    return [record for record in found if record.external_id not in others]
 
 
 def added(run: Run, tally: Tally) -> dict[str, int]:

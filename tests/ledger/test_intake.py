@@ -301,3 +301,76 @@ def test_full_recalculation_of_a_right_ledger_changes_no_figure(source: Source) 
     recalculate_all(source.client)
 
     assert balances(source.client) == before
+
+
+EXACT = record("1", date(2026, 6, 3), {"6300": "5.00", "1920": "-5.00"}, text="Kaffe – 5 €")
+EXACT = replace(EXACT, postings=tuple(replace(line, text=f"Rad {line.row} – \u201cå\u201d") for line in EXACT.postings))
+
+
+def through(record: Record, mark: str = "?", **more: Any) -> Record:
+    """As it comes through code page 437, with the vendor's sign for what that lacks."""
+
+    def lossy(text: str) -> str:
+        return "".join(sign if sign.encode("cp437", "ignore") else mark for sign in text)
+
+    rows = tuple(replace(line, text=lossy(line.text)) for line in record.postings)
+    return replace(record, text=lossy(record.text), postings=rows, texts_through="cp437", **more)
+
+
+def texts() -> list[str]:
+    return [Voucher.objects.get().text, *Posting.objects.order_by("row").values_list("text", flat=True)]
+
+
+@pytest.mark.parametrize("mark", ["?", "", "-"])
+def test_a_reading_that_lost_signs_is_the_same_voucher_and_overwrites_nothing(source: Source, mark: str) -> None:
+    intake(source).take([EXACT])
+
+    tally = intake(source).take([through(EXACT, mark)])
+
+    assert (tally.unchanged, tally.changed, tally.meta) == (1, 0, 0)
+    assert texts() == ["Kaffe – 5 €", "Rad 1 – \u201cå\u201d", "Rad 2 – \u201cå\u201d"]
+
+
+def test_an_exact_reading_brings_the_signs_that_were_lost_and_is_no_news(source: Source) -> None:
+    intake(source).take([through(EXACT)])
+    assert texts()[0] == "Kaffe ? 5 ?"
+
+    tally = intake(source).take([EXACT])
+
+    assert (tally.unchanged, tally.changed, tally.meta) == (0, 0, 1)
+    assert VoucherVersion.objects.count() == 0
+    assert texts()[0] == "Kaffe – 5 €"
+    assert intake(source).take([through(EXACT)]).unchanged == 1
+    assert intake(source).take([EXACT]).unchanged == 1
+
+
+def test_a_change_read_with_losses_keeps_the_exact_texts_of_the_other_lines(source: Source) -> None:
+    intake(source).take([EXACT])
+    first, second = EXACT.postings
+    inserted = replace(first, row=1, amount=Decimal("-5.00"), text="Ny € rad")
+    changed = replace(
+        EXACT, postings=(inserted, replace(first, row=2, amount=Decimal("10.00")), replace(second, row=3))
+    )
+
+    tally = intake(source).take([through(changed)])
+
+    assert tally.changed == 1
+    assert texts() == ["Kaffe – 5 €", "Ny ? rad", "Rad 1 – \u201cå\u201d", "Rad 2 – \u201cå\u201d"]
+
+
+@pytest.mark.parametrize("told", ["Te ? 5 ?", "", "Kaffe - 5"])
+def test_another_text_read_with_losses_is_taken(source: Source, told: str) -> None:
+    held = replace(EXACT, text="Kaffe – 5 €" if told != "Kaffe - 5" else "Kaffe + 5")
+    intake(source).take([held])
+
+    intake(source).take([through(replace(held, text=told))])
+
+    assert texts()[0] == told
+
+
+def test_empty_texts_stay_empty_beside_one_that_is_nothing_but_lost_signs(source: Source) -> None:
+    dash = replace(EXACT, text="–", postings=tuple(replace(line, text="") for line in EXACT.postings))
+    intake(source).take([dash])
+
+    assert intake(source).take([through(dash)]).unchanged == 1
+    assert texts() == ["–", "", ""]

@@ -13,15 +13,15 @@ from apps.connectors.actions import activate
 from apps.connectors.sdk.sandbox import Answer, Request
 from apps.flows.actions import ensure_feed
 from apps.flows.models import Feed
-from apps.ledger.enums import Grade
-from apps.ledger.models import AccountYear, LedgerState, Proof, Voucher
+from apps.ledger.enums import FindingKind, Grade
+from apps.ledger.models import AccountYear, DimensionItem, Finding, LedgerState, Lock, Proof, Voucher
 from apps.ledger.queries import Books
 from apps.notifications.models import Problem
 from apps.records.enums import AccountType
 from apps.sandbox.server import running
 from apps.sync.actions import start_run
 from apps.sync.engine import work
-from apps.sync.enums import LIVE, RunKind
+from apps.sync.enums import LIVE, RunKind, RunState
 from apps.sync.models import Run
 from tests.factories import ClientFactory
 
@@ -35,13 +35,15 @@ class _Counts:
 
 @dataclass
 class Vendor:
-    """`hidden` ids stand in the totals and in no list; `clock` is the vendor's."""
+    """`hidden` ids stand in the totals and in no list; `clock` is the vendor's; `closed` paths may not be read."""
 
     rows: dict[str, dict[str, str]] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
     hidden: set[str] = field(default_factory=set)
     clock: str = "2026-04-19T01:00:00+00:00"
     since: list[str] = field(default_factory=list)
+    locks: list[str] = field(default_factory=list)
+    closed: set[str] = field(default_factory=set)
     store: Any = field(default_factory=_Counts)
 
     def put(self, key: str, day: str, amount: str = "100.00", changed: str = "2026-01-01T00:00:00+00:00") -> None:
@@ -52,12 +54,15 @@ class Vendor:
         self.gone += [key] if told else []
 
     def handle(self, request: Request) -> Answer:
+        if request.path in self.closed:
+            return Answer(status=403, body=b"{}")
         shown = [row for key, row in self.rows.items() if key not in self.hidden]
         if request.path == "/vouchers":
             self.since += [value for name, value in request.query if name == "since"]
             told: Any = {"rows": shown, "gone": self.gone, "clock": self.clock}
         else:
-            told = {"number": NUMBER} if request.path == "/company" else list(self.rows.values())
+            others: dict[str, Any] = {"/company": {"number": NUMBER}, "/locks": self.locks, "/projects": ["P1"]}
+            told = others.get(request.path, [row for row in self.rows.values() if row["date"] >= "2025"])
         return Answer(status=200, headers={"Content-Type": "application/json"}, body=json.dumps(told).encode())
 
 
@@ -201,3 +206,65 @@ def test_an_account_may_have_been_another_in_an_earlier_year(feed: Feed) -> None
     first, second = books.years
     assert [books.type_of(year, "2990") for year in (first, second)] == [AccountType.LIABILITY, AccountType.INCOME]
     assert [books.name_of(year, "2990") for year in (first, second)] == ["Old name", "New name"]
+
+
+def test_changes_of_days_before_our_history_are_kept_out_quietly(feed: Feed, vendor: Vendor) -> None:
+    count, problems = len(held()), Problem.objects.count()
+    vendor.put("older", "2019-05-01", changed="2026-04-19T00:55:00+00:00")
+    vendor.put("new", "2025-05-01", changed="2026-04-19T00:55:00+00:00")
+
+    run = night(feed)
+
+    assert vendor.since
+    assert held() & {"older", "new"} == {"new"}
+    assert (len(held()), run.counts["kept_out"], run.counts["new"]) == (count + 1, 0, 1)
+    assert not Voucher.objects.filter(external_id="older").exists()
+    assert not Finding.objects.filter(resolved_at=None).exists()
+    assert Problem.objects.count() == problems
+
+
+def test_a_held_voucher_that_was_moved_before_our_history_is_no_longer_counted_where_it_was(
+    feed: Feed, vendor: Vendor
+) -> None:
+    vendor.put("old", "2019-05-01", changed="2026-04-19T00:55:00+00:00")
+
+    run = night(feed)
+
+    assert run.counts["moved"] == 1
+    assert Voucher.objects.get(external_id="old").fiscal_year is None
+
+
+@pytest.mark.parametrize("paths", [{"/locks"}, {"/projects"}, {"/locks", "/projects"}], ids=sorted)
+def test_locks_and_dimensions_that_may_not_be_read_do_not_stop_the_night(
+    feed: Feed, vendor: Vendor, paths: set[str]
+) -> None:
+    vendor.locks = ["2025-12-31"]
+    night(feed)
+    vendor.closed = paths
+    vendor.put("fresh", NEW)
+
+    run = night(feed)
+
+    assert (run.state, run.counts["new"]) == (RunState.SUCCEEDED, 1)
+    assert [str(lock.until) for lock in Lock.objects.all()] == ["2025-12-31"]  # a hidden right is no lifted lock
+    assert DimensionItem.objects.count() == 1
+    assert proof(feed).grade == Grade.CONTROL_TOTALS
+    told = Finding.objects.filter(kind=FindingKind.NOT_READ, resolved_at=None)
+    assert all("connector.not_allowed" in one.facts["what"] for one in told)
+    assert {one.key.split(":")[0] for one in told} == {
+        {"/locks": "locks", "/projects": "dimensions"}[path] for path in paths
+    }
+    night(feed)
+    assert Finding.objects.filter(kind=FindingKind.NOT_READ).count() == len(paths)  # told once
+
+    vendor.closed, vendor.locks = set(), []
+    night(feed)
+    assert not Finding.objects.filter(kind=FindingKind.NOT_READ, resolved_at=None).exists()
+    assert not Lock.objects.exists()
+
+
+def test_vouchers_that_may_not_be_read_stop_the_night(feed: Feed, vendor: Vendor) -> None:
+    vendor.closed = {"/vouchers"}
+
+    assert night(feed).state == RunState.FAILED
+    assert proof(feed).grade == Grade.NOT_COMPLETE

@@ -209,13 +209,16 @@ def test_all_vouchers_of_a_dormant_company_hidden_delete_nothing(connected: Conn
     assert OpeningBalance.objects.exists()
 
 
+@pytest.mark.parametrize("held", ["as it is", "with losses"])
 def test_a_voucher_that_a_list_leaves_out_is_kept_and_named_until_it_is_listed_again(
-    connected: Connected, vendor: Vendor
+    connected: Connected, vendor: Vendor, held: str
 ) -> None:
     books = connected()
     books.night()
-    before = books.kept()
+    before = books.balances()
     left_out = int(vendor.id_of("rent-mar"))
+    if held == "with losses":  # its text was read through a code page, and the look-up says more
+        Voucher.objects.filter(external_id=left_out).update(text="Hyra ?", hash="of the text that was read")
 
     def without(request: Any, count: int) -> Any:
         if request.path != "/v2/ledger/voucher":
@@ -234,7 +237,7 @@ def test_a_voucher_that_a_list_leaves_out_is_kept_and_named_until_it_is_listed_a
     run = books.night()
 
     assert (run.state, run.counts["deleted"]) == (RunState.SUCCEEDED, 0)
-    assert books.kept() == before
+    assert (books.balances(), VoucherVersion.objects.count()) == (before, 0)
     assert books.findings() == ["not_whole"]
     assert books.feed.whole_pass_at is None  # it was not whole
 

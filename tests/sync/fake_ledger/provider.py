@@ -9,8 +9,18 @@ from typing import Any
 from apps.connectors.sdk.declaration import ApiKey, Deletes, Endpoint, Field, HostRule, Provider
 from apps.connectors.sdk.queries import Digests, Full, Gone, Page, Query, Since, Window
 from apps.connectors.sdk.session import Session
-from apps.records.enums import AccountType, Basis, Resource
-from apps.records.ledger import Account, ControlBalance, FiscalYear, Identity, Posting, Record, Voucher
+from apps.records.enums import AccountType, Basis, LockKind, Resource
+from apps.records.ledger import (
+    Account,
+    ControlBalance,
+    Dimension,
+    FiscalYear,
+    Identity,
+    Lock,
+    Posting,
+    Record,
+    Voucher,
+)
 
 
 def asked(session: Session, what: str) -> Any:
@@ -32,6 +42,16 @@ def read_accounts(session: Session, *, query: Query, resume: str | None, digests
     other = replace(sales, number="2990", name="New name")
     old = replace(other, name="Old name", type=AccountType.LIABILITY, fiscal_year_start=date(2025, 1, 1))
     yield Page(records=(bank, sales, other, old), last=True)
+
+
+def read_locks(session: Session, *, query: Query, resume: str | None, digests: Digests) -> Iterator[Page]:
+    locks = (Lock(kind=LockKind.BOOKS, until=date.fromisoformat(day)) for day in asked(session, "locks"))
+    yield Page(records=tuple(locks), last=True)
+
+
+def read_dimensions(session: Session, *, query: Query, resume: str | None, digests: Digests) -> Iterator[Page]:
+    items = (Dimension(kind="project", code=code, name=code) for code in asked(session, "projects"))
+    yield Page(records=tuple(items), last=True)
 
 
 def _voucher(row: dict[str, str]) -> Voucher:
@@ -86,6 +106,8 @@ PROVIDER = Provider(
     resources={
         Resource.FISCAL_YEARS: Endpoint(read=read_years),
         Resource.ACCOUNTS: Endpoint(read=read_accounts),
+        Resource.LOCKS: Endpoint(read=read_locks),
+        Resource.DIMENSIONS: Endpoint(read=read_dimensions),
         Resource.VOUCHERS: Endpoint(
             read=read_vouchers, deletes=Deletes.BY_LIST, overlap=timedelta(minutes=10), memory=timedelta(days=7)
         ),

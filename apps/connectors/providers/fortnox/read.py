@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from apps.connectors.providers.fortnox import shapes
+from apps.connectors.providers.fortnox import refusals, shapes
 from apps.connectors.providers.fortnox.calls import (
     bad_page,
     everything,
@@ -19,7 +19,7 @@ from apps.connectors.providers.fortnox.calls import (
     value,
 )
 from apps.connectors.sdk.failures import ConnectorError, Failure
-from apps.connectors.sdk.queries import Digests, Page, Query, UnsupportedQueryError, Window
+from apps.connectors.sdk.queries import Digests, Page, Query, Window
 from apps.connectors.sdk.session import Session
 from apps.formats.sie import SieFile
 from apps.records.ledger import ControlBalance, Dimension, FiscalYear, Identity
@@ -34,8 +34,10 @@ CLOSING = "BalanceCarriedForward"
 def verify(session: Session) -> Identity:
     """The company behind the connection, as Fortnox names it. Changes nothing."""
     row = value(session.read("/companyinformation"), "CompanyInformation")
-    granted = session.held_tokens.learnt.get("scope", "") if session.held_tokens else ""
-    return shaped(partial(shapes.identity, rights=tuple(granted.split())), [row])[0]
+    learnt = session.held_tokens.learnt if session.held_tokens else {}
+    tenant = learnt.get("tenant_id") or session.values.get("tenant_id", "")
+    rights = tuple(learnt.get("scope", "").split())
+    return shaped(partial(shapes.identity, tenant=tenant, rights=rights), [row])[0]
 
 
 def discover(session: Session) -> Iterator[Identity]:
@@ -52,8 +54,14 @@ def read_fiscal_years(session: Session, *, query: Query, resume: str | None, dig
 
 
 def read_locks(session: Session, *, query: Query, resume: str | None, digests: Digests) -> Iterator[Page]:  # noqa: ARG001
-    """The last locked day, wrapped or not; an empty answer is no lock."""
-    answer = session.read("/settings/lockedperiod")
+    """The last locked day, wrapped or not; an empty answer is no lock, and so is "not found"."""
+    try:
+        answer = session.read("/settings/lockedperiod")
+    except ConnectorError as error:
+        if error.remedy is not refusals.NOT_FOUND:
+            raise
+        yield Page(last=True)
+        return
     found = answer.data.get("LockedPeriod", answer.data) if isinstance(answer.data, dict) else answer.data
     if isinstance(found, dict):
         lock = shaped(shapes.lock, [found])[0]
@@ -74,7 +82,7 @@ def read_accounts(session: Session, *, query: Query, resume: str | None, digests
 
 def read_dimensions(session: Session, *, query: Query, resume: str | None, digests: Digests) -> Iterator[Page]:  # noqa: ARG001
     """Cost centres and projects; one of the two may be closed to Kontor, for want of a licence."""
-    refused: list[ConnectorError] = []
+    refused: list[str] = []
     for path, key, shape in DIMENSIONS:
         ident = lambda row, shape=shape: shaped(shape, [row])[0].external_id  # noqa: E731
         try:
@@ -82,12 +90,12 @@ def read_dimensions(session: Session, *, query: Query, resume: str | None, diges
         except ConnectorError as error:
             if error.failure is not Failure.PERMISSION:
                 raise
-            refused.append(error)
+            refused.append(f"{path.strip('/')}: {error.remedy.title} ({error.remedy.code})")
             if len(refused) == len(DIMENSIONS):
                 raise
             continue
         yield Page(records=tuple(records), vendor_count=len(records))
-    yield Page(last=True, warnings=tuple(f"not allowed: {error.remedy.code}: {error.detail}" for error in refused))
+    yield Page(last=True, warnings=tuple(refused))
 
 
 def read_opening_balances(session: Session, *, query: Query, resume: str | None, digests: Digests) -> Iterator[Page]:  # noqa: ARG001
@@ -161,7 +169,7 @@ def _account(session: Session, year: FiscalYear, row: dict[str, Any]) -> dict[st
 def _of_months(session: Session, year: FiscalYear, window: Window, read_at: datetime) -> list[ControlBalance]:
     file = sie_file(session, year, 2)
     if file is None or not (file.period_balances or not file.closings + file.results):
-        raise UnsupportedQueryError("Fortnox gives no balances by month here: ask for whole financial years")
+        return _of_year(session, year, read_at)  # their days say what they are of
     return _of_file(file, (window.start, window.end), read_at)
 
 

@@ -3,6 +3,7 @@
 Judged by status and `Code`; messages are Swedish and may change [Errors].
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from apps.connectors.sdk import remedies
@@ -11,6 +12,7 @@ from apps.connectors.sdk.text import _
 
 # [Errors, G] a 400 for a missing right or licence comes with other codes too, and only these words tell (NOTES.md)
 RIGHT_WORDS = ("behörighet", "scope", "licens")
+LICENCE, API_LICENCE = "2001101", "2001103"  # [Errors]
 SERVICE_TEXT = "does not allow service account"  # [Authorization code, D]: OAuth has no error code for it
 
 ACCESS_REFUSED = Remedy(  # [Errors] 401 {"message":"unauthorized"}, after the token was renewed; 2000310, 2000311
@@ -111,19 +113,30 @@ def has_code(seen: Seen) -> bool:
 
 
 def says_right(seen: Seen) -> bool:
-    message = str(error_information(seen.body).get("message") or "").lower()
+    body = seen.body if isinstance(seen.body, dict) else {}
+    message = str(error_information(body).get("message") or body.get("message") or "").lower()
     return any(word in message for word in RIGHT_WORDS)
 
 
-def says_service(seen: Seen) -> bool:
-    return isinstance(seen.body, dict) and SERVICE_TEXT in str(seen.body.get("error_description", "")).lower()
+def signed_in(*words: str) -> Callable[[Seen], bool]:
+    """Whether a sign-in's answer has one of these as its error, in its description, or as its Code.
+
+    Which of them they stand in is not documented; the codes are the API's own [Errors].
+    """
+
+    def says(seen: Seen) -> bool:
+        body = seen.body if isinstance(seen.body, dict) else {}
+        told = f"{body.get('error', '')} {body.get('error_description', '')}".lower()
+        return any(word in told for word in words) or bool(set(words) & set(error_codes(body)))
+
+    return says
 
 
 OAUTH = (
-    Refusal(failure=Failure.PERMISSION, remedy=LICENCE_MISSING, codes=("error_missing_license",)),
-    Refusal(failure=Failure.PERMISSION, remedy=ADMIN_NEEDED, codes=("error_missing_system_admin_right",)),
-    Refusal(failure=Failure.SETUP, remedy=SERVICE_OFF, when=says_service),
-    Refusal(failure=Failure.PERMISSION, remedy=LICENCE_MISSING, codes=("2001101",)),
+    Refusal(failure=Failure.PERMISSION, remedy=LICENCE_MISSING, when=signed_in("error_missing_license", LICENCE)),
+    Refusal(failure=Failure.PERMISSION, remedy=ADMIN_NEEDED, when=signed_in("error_missing_system_admin_right")),
+    Refusal(failure=Failure.SETUP, remedy=SERVICE_OFF, when=signed_in(SERVICE_TEXT)),
+    Refusal(failure=Failure.PERMISSION, remedy=API_LICENCE_MISSING, when=signed_in(API_LICENCE)),
 )
 OAUTH_CLIENT = (
     *OAUTH,
@@ -131,12 +144,12 @@ OAUTH_CLIENT = (
 )
 
 REFUSALS = (
+    # whatever their status: that of the first two was seen as 400 and as 403 [Unconfirmed]
+    Refusal(failure=Failure.PERMISSION, remedy=LICENCE_MISSING, codes=(LICENCE,)),
+    Refusal(failure=Failure.PERMISSION, remedy=API_LICENCE_MISSING, codes=(API_LICENCE,)),
+    Refusal(failure=Failure.PERMISSION, remedy=REGISTER_CLOSED, codes=("2003275",)),
     Refusal(failure=Failure.RECONNECT, remedy=ACCESS_REFUSED, statuses=(401,)),
     Refusal(failure=Failure.RECONNECT, remedy=ACCESS_REFUSED, codes=("2000310", "2000311")),
-    # the status of these two was seen as 400 and as 403 [Unconfirmed]
-    Refusal(failure=Failure.PERMISSION, remedy=LICENCE_MISSING, codes=("2001101",)),
-    Refusal(failure=Failure.PERMISSION, remedy=API_LICENCE_MISSING, codes=("2001103",)),
-    Refusal(failure=Failure.PERMISSION, remedy=REGISTER_CLOSED, codes=("2003275",)),
     Refusal(failure=Failure.PERMISSION, remedy=REGISTER_CLOSED, statuses=(403,)),
     Refusal(failure=Failure.TRANSIENT, remedy=remedies.VENDOR_FAULT, codes=("1000003",)),  # [Errors] server
     Refusal(failure=Failure.RECORD, remedy=NOT_FOUND, codes=("2000428", "2000433", "2000434", "2001161")),

@@ -1,6 +1,7 @@
 """Customers, suppliers and articles: short forms in lists, so each is asked for by itself.
 
-Lists that can be sorted by the number go on after a cut (`resume` is the next page); suppliers begin again.
+Lists that can be sorted by the number go on after a cut (`resume` is the next page); suppliers begin again. A list whose
+pages shifted while it was read is gone through once more for what was passed over.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.connectors.providers.fortnox import shapes
-from apps.connectors.providers.fortnox.calls import bad_page, modified, one, pages, shaped, watermark
+from apps.connectors.providers.fortnox.calls import bad_page, everything, modified, one, pages, shaped, watermark
 from apps.connectors.providers.fortnox.shapes import Json, amount, code, filled, flag, reference, text
 from apps.connectors.sdk.queries import Digests, Gone, Page, Query
 from apps.connectors.sdk.session import Session
@@ -38,10 +39,14 @@ class Register:
             params |= {"sortby": self.sort, "sortorder": "ascending"}
         seen: set[str] = set()
         start = int(resume) if resume and self.sort else 1
+        totals: set[int | None] = set()
         for part in pages(session, self.path, self.many, params, start=start, limit=ON_A_PAGE):
+            totals.add(part.total)
             numbers = dict.fromkeys(shaped(lambda row: code(row[self.key]), part.rows))
             found = list(self.get(session, [number for number in numbers if number not in seen]))
             seen |= numbers.keys()
+            if part.last and (len(totals) > 1 or (start == 1 and len(seen) < (part.total or 0))) and part.number > 1:
+                found += self._passed_over(session, params, seen)
             yield Page(
                 records=tuple(item for item in found if not isinstance(item, Gone)),
                 gone=tuple(item for item in found if isinstance(item, Gone)),
@@ -50,6 +55,11 @@ class Register:
                 last=part.last,
                 watermark=watermark(session),
             )
+
+    def _passed_over(self, session: Session, params: dict[str, Any], seen: set[str]) -> list[Record | Gone]:
+        number = lambda row: shaped(lambda told: code(told[self.key]), [row])[0]  # noqa: E731
+        rows = everything(session, self.path, self.many, number, params)
+        return list(self.get(session, [key for key in map(number, rows) if key not in seen]))
 
     def get(self, session: Session, ids: Iterable[str]) -> Iterator[Record | Gone]:
         for number in ids:

@@ -30,11 +30,12 @@ RESULT = ("8990", "8999")  # BAS: the year's result, moved to equity
 YES = ("true", "1", "yes")
 
 
-def identity(row: Json, rights: tuple[str, ...] = ()) -> Identity:
-    """`DatabaseNumber` is the TenantId [T]."""
+def identity(row: Json, tenant: str = "", rights: tuple[str, ...] = ()) -> Identity:
+    """`DatabaseNumber` is the TenantId [T]; `tenant` is what the token says, where the company does not."""
+    number = code(reference(row.get("DatabaseNumber")) or tenant)
     return Identity(
-        external_id=code(row["DatabaseNumber"]),
-        company_id=code(row["DatabaseNumber"]),
+        external_id=number,
+        company_id=number,
         name=text(row.get("CompanyName")),
         organisation_number=text(row.get("OrganizationNumber")) or None,
         country=text(row.get("CountryCode")).upper() or "SE",
@@ -163,7 +164,7 @@ def voucher(row: Json, year_id: str, year_start: date | None) -> Voucher:
             account=code(line["Account"]),
             amount=number(line.get("Debit")) - number(line.get("Credit")),
             dimensions=_places(line),
-            text=plain(line.get("TransactionInformation")),
+            text=text(line.get("TransactionInformation")),
             quantity=amount(line.get("Quantity")) or None,
         )
         for at, line in enumerate(lines, 1)
@@ -174,14 +175,17 @@ def voucher(row: Json, year_id: str, year_start: date | None) -> Voucher:
         when,
         postings,
         fiscal_year_start=year_start,
-        text=plain(row.get("Description")),
+        text=text(row.get("Description")),
         source_document=None if manual else reference(row.get("ReferenceNumber")),
         raw=row,
     )
 
 
-def sie_voucher(found: Voucher, year: FiscalYear) -> Voucher:
-    """A voucher of the SIE file, in the words of `voucher`: rows have the voucher's date, and no number of their own."""
+def sie_voucher(found: Voucher, year: FiscalYear, encoding: str) -> Voucher:
+    """A voucher of the SIE file, in the words of `voucher`: rows have the voucher's date, and no number of their own.
+
+    `encoding` is the file's: signs that it lacks (`–`, `€` in code page 437) are lost in its texts.
+    """
     postings = tuple(
         Posting(
             row=at,
@@ -189,7 +193,7 @@ def sie_voucher(found: Voucher, year: FiscalYear) -> Voucher:
             account=line.account,
             amount=line.amount,
             dimensions={kind: item for kind, item in line.dimensions.items() if item != "0"},
-            text=plain(line.text),
+            text=text(line.text),
             quantity=line.quantity or None,
         )
         for at, line in enumerate(found.postings, 1)
@@ -201,7 +205,8 @@ def sie_voucher(found: Voucher, year: FiscalYear) -> Voucher:
         found.date,
         postings,
         fiscal_year_start=year.start,
-        text=plain(found.text),
+        text=text(found.text),
+        texts_through=None if encoding == "utf-8" else encoding,
         raw={"sie": {"series": found.series, "number": found.number, **found.custom}},
     )
 
@@ -227,14 +232,8 @@ def _places(row: Json) -> dict[str, str]:
     return {kind: item for kind, item in found if item}
 
 
-def plain(value: Any) -> str:
-    """A text as the SIE file can say it, so that a voucher read both ways is the same: `–` and `€` become `?`."""
-    signs = "".join(sign if sign.isprintable() else " " for sign in text(value))
-    return signs.encode("cp437", "replace").decode("cp437").strip()
-
-
 def text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
+    return "" if value is None else str(value).replace("\x00", "").strip()
 
 
 def reference(value: Any) -> str | None:
@@ -260,9 +259,11 @@ def code(value: Any) -> str:
 
 
 def amount(value: Any) -> Decimal | None:
-    """None where nothing is told. Raises ArithmeticError for what is no number."""
-    found = text(value)
-    return Decimal(found.replace(" ", "").replace(",", ".")) if found else None
+    """None where nothing is told. Raises ArithmeticError or ValueError for what is no number."""
+    found = Decimal("".join(text(value).split()).replace(",", ".")) if text(value) else None
+    if found is not None and not found.is_finite():
+        raise ValueError(f"{value!r} is no amount")
+    return found
 
 
 def number(value: Any) -> Decimal:
@@ -270,7 +271,7 @@ def number(value: Any) -> Decimal:
 
 
 def whole(value: Any) -> int | None:
-    found = text(value)
+    found = text(value).removesuffix(".0")
     return int(found) if found.isascii() and found.isdigit() else None
 
 

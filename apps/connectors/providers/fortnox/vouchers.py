@@ -1,13 +1,14 @@
 """Vouchers: a financial year's from its SIE file in one request, a handful from the list, one request for each.
 
-`resume` is the Id of the financial year to go on with. A year is always read whole from its start.
+`resume` is the Id of the financial year to go on with, and the last voucher that was read of it: `5`, `5-A-12`. Vouchers
+come by series and number, so that what follows that one is the rest, however the year is read.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from apps.connectors.providers.fortnox import shapes
 from apps.connectors.providers.fortnox.calls import (
@@ -33,15 +34,17 @@ ON_A_PAGE = 500
 AT_ONCE = 25
 ID = re.compile(r"([0-9]+)-(.+)-([0-9]+)")
 Key = tuple[str, str]  # series, number
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some vouchers of one year; `ended` with the last of them."""
+    """Some vouchers of one year, up to `reached`; `ended` with the last of them."""
 
     vouchers: tuple[Voucher, ...] = ()
     gone: tuple[Gone, ...] = ()
     ended: bool = True
+    reached: Key | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -53,15 +56,19 @@ def read_vouchers(session: Session, *, query: Query, resume: str | None, digests
     mark = watermark(session)
     if not years:
         yield Page(last=True, watermark=mark)
-    begin = ids.index(resume) if resume in ids else 0
+    cut = ID.fullmatch(resume or "")
+    begun = cut[1] if cut else resume
+    begin = ids.index(begun) if begun in ids else 0
     for at, year in enumerate(years[begin:], begin + 1):
         following = ids[at] if at < len(ids) else None
-        for part in _year(session, year, query, changes):
+        after = (cut[2], cut[3]) if cut and cut[1] == year.external_id else None
+        for part in _year(session, year, query, changes, after):
             done = part.ended and following is None
+            here = shapes.voucher_id(year, *part.reached) if part.reached else year.external_id
             yield Page(
                 records=part.vouchers,
                 gone=part.gone,
-                resume=None if done else following if part.ended else year.external_id,
+                resume=None if done else following if part.ended else here,
                 vendor_count=len(part.vouchers),
                 last=done,
                 watermark=mark,
@@ -78,25 +85,40 @@ def get_vouchers(session: Session, ids: Iterable[str]) -> Iterator[Record | Gone
         yield found or Gone(external_id=external_id, resource=Resource.VOUCHERS)
 
 
-def _year(session: Session, year: FiscalYear, query: Query, changes: dict[str, str]) -> Iterator[Part]:
-    """By whichever way costs fewer requests (NOTES.md)."""
+def _year(
+    session: Session, year: FiscalYear, query: Query, changes: dict[str, str], after: Key | None
+) -> Iterator[Part]:
+    """What comes after `after`, by whichever way costs fewer requests (NOTES.md)."""
     few = isinstance(query, Since) or (isinstance(query, Window) and query.end - query.start <= SHORT)
     keys = _listed(session, year, query, changes) if few else None
     if keys is None or len(keys) > HANDFUL:
         file = sie_file(session, year, 4)
         if file is not None:
-            found = shaped(lambda told: shapes.sie_voucher(told, year), file.vouchers)  # type: ignore[arg-type]
+            encoding = file.encoding
+            found = shaped(lambda told: shapes.sie_voucher(told, year, encoding), file.vouchers)  # type: ignore[arg-type]
             only = None if keys is None else set(keys)
             wanted = [item for item in found if _asked(item, query, only)]
             _check_once(wanted)
-            there = {(item.series, item.number) for item in wanted}
+            there = {(item.series, item.number) for item in found}
             left = [key for key in keys or () if key not in there]
-            warnings = tuple(str(warning) for warning in file.warnings[:20])
-            yield from _parts(wanted, ended=not left, warnings=warnings)
-            if left:
-                yield from _each(session, year, left)
+            yield from _each(session, year, left, ended=False)  # before the rest: `reached` is of the file
+            yield from _parts(_rest(wanted, _place, after), tuple(str(warning) for warning in file.warnings[:20]))
             return
-    yield from _each(session, year, _listed(session, year, query, changes) if keys is None else keys)
+    listed = _listed(session, year, query, changes) if keys is None else keys
+    yield from _each(session, year, _rest(listed, _order, after))
+
+
+def _order(key: Key) -> tuple[str, int, str]:
+    return key[0], shapes.whole(key[1]) or 0, key[1]
+
+
+def _place(found: Voucher) -> tuple[str, int, str]:
+    return _order((found.series, found.number))
+
+
+def _rest(found: Iterable[T], order: Callable[[T], Any], after: Key | None) -> list[T]:
+    """By series and number, without what lies up to `after`."""
+    return [item for item in sorted(found, key=order) if after is None or order(item) > _order(after)]
 
 
 def _listed(session: Session, year: FiscalYear, query: Query, changes: dict[str, str]) -> list[Key]:
@@ -105,17 +127,19 @@ def _listed(session: Session, year: FiscalYear, query: Query, changes: dict[str,
     if isinstance(query, Window):
         params |= {"fromdate": max(query.start, year.start), "todate": min(query.end, year.end)}
     params |= {"sortby": "vouchernumber", "sortorder": "ascending"}
-    found = everything(session, "/vouchers", "Vouchers", lambda row: repr(_key(row)), params)
-    return [_key(row) for row in found if _in_days(row, year, query)]
+    found = everything(session, "/vouchers", "Vouchers", lambda row: repr((_key(row), row.get("Year"))), params)
+    return [_key(row) for row in found if _asked_for(row, year, query)]
 
 
 def _key(row: dict[str, Any]) -> Key:
     return shaped(shapes.short_key, [row])[0]
 
 
-def _in_days(row: dict[str, Any], year: FiscalYear, query: Query) -> bool:
-    if row.get("Year") is not None and shapes.code(row["Year"]) != year.external_id:
-        raise bad_page(f"the list of year {year.external_id} has vouchers of year {row['Year']}")
+def _asked_for(row: dict[str, Any], year: FiscalYear, query: Query) -> bool:
+    """Filters may be passed over where several are combined: rows of other years and days are left out here."""
+    told = shapes.text(row.get("Year"))
+    if told and shaped(lambda row: shapes.code(row["Year"]), [row])[0] != year.external_id:
+        return False
     when = shaped(lambda told: shapes.day(told["TransactionDate"]), [row])[0]
     return not isinstance(query, Window) or query.start <= when <= query.end
 
@@ -133,29 +157,30 @@ def _check_once(found: list[Voucher]) -> None:
         raise bad_page(f"the SIE file has voucher {twice} twice")
 
 
-def _parts(found: list[Voucher], *, ended: bool, warnings: tuple[str, ...]) -> Iterator[Part]:
+def _parts(found: list[Voucher], warnings: tuple[str, ...]) -> Iterator[Part]:
     starts = range(0, max(len(found), 1), ON_A_PAGE)
     for start in starts:
-        final = start == starts[-1]
-        yield Part(
-            tuple(found[start : start + ON_A_PAGE]), ended=ended and final, warnings=warnings if start == 0 else ()
-        )
+        some = tuple(found[start : start + ON_A_PAGE])
+        reached = (some[-1].series, some[-1].number) if some else None
+        yield Part(some, ended=start == starts[-1], reached=reached, warnings=warnings if start == 0 else ())
 
 
-def _each(session: Session, year: FiscalYear, keys: list[Key]) -> Iterator[Part]:
-    """One request per voucher; one that went since it was listed is told as gone."""
-    starts = range(0, max(len(keys), 1), AT_ONCE)
+def _each(session: Session, year: FiscalYear, keys: list[Key], *, ended: bool = True) -> Iterator[Part]:
+    """One request per voucher; one that went since it was listed is told as gone. `ended`: nothing of the year follows."""
+    starts = range(0, max(len(keys), 1) if ended else len(keys), AT_ONCE)
     for start in starts:
+        some = keys[start : start + AT_ONCE]
         vouchers: list[Voucher] = []
         gone: list[Gone] = []
-        for key in keys[start : start + AT_ONCE]:
+        for key in some:
             found = _whole(session, year.external_id, key)
             if found is None:
                 lost = shapes.voucher_id(year, *key)
                 gone.append(Gone(external_id=lost, resource=Resource.VOUCHERS))
             else:
                 vouchers.append(found)
-        yield Part(tuple(vouchers), tuple(gone), ended=start == starts[-1])
+        final = ended and start == starts[-1]
+        yield Part(tuple(vouchers), tuple(gone), ended=final, reached=some[-1] if ended and some else None)
 
 
 def _whole(session: Session, year_id: str, key: Key) -> Voucher | None:

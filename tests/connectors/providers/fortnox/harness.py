@@ -135,7 +135,6 @@ HARNESS = Harness(
             failure=Failure.TRANSIENT,
             code="connector.bad_page",
         ),
-        Refused(name="nothing", answer=Answer(status=204), failure=Failure.TRANSIENT, code="connector.bad_page"),
     ),
     drop_line=lambda sandbox: sandbox.fault("main", "drop_line", {"external_id": "sale"}),
     canaries=(PROOF,),  # how client id and secret stand on the wire

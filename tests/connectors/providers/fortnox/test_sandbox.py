@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 import requests
@@ -290,6 +291,10 @@ def test_lists_sort_and_search_like_the_vendor(client: Client) -> None:
     assert days == sorted(days, reverse=True)
     hit = client.body("customers", name="UND")["Customers"]
     assert [row["Name"] for row in hit] == ["Kund AB"]
+    for name in ("city", "email", "phone", "zipcode", "organisationnumber", "gln", "glndelivery"):
+        assert client.body("customers", **{name: "x"})["Customers"] == []
+    assert client.body("articles", ean="73")["Articles"] == []
+    assert client.body("articles", sortby="stockvalue")["Articles"]
     sub = client.body("vouchers/sublist/D", financialyear=THIS)["Vouchers"]
     assert {row["VoucherSeries"] for row in sub} == {"D"}
     assert [row["ArticleNumber"] for row in client.body("articles", filter="inactive")["Articles"]] == ["LAG 10/25"]
@@ -312,3 +317,27 @@ def test_numbers_and_booleans_can_come_as_texts(client: Client) -> None:
     row = client.body("vouchers/B/1", financialyear=THIS)["Voucher"]["VoucherRows"][0]
     assert (row["Account"], row["Debit"], row["Removed"]) == ("1510", "1250.63", "false")
     assert client.body("accounts")["MetaInformation"]["@TotalResources"] == 7
+
+
+# XML
+
+
+def test_who_asks_for_xml_gets_it(client: Client) -> None:
+    def xml(path: str, status: int = 200) -> Any:
+        headers = {"Authorization": f"Bearer {client.token}", "Accept": "application/xml"}
+        answer = client.http.get(f"{client.base}/3/{path}", headers=headers, timeout=10)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/xml")
+        return ET.fromstring(answer.content)  # noqa: S314 - our own sandbox
+
+    listed = xml(f"vouchers?financialyear={THIS}&limit=2")
+    assert (listed.tag, listed.attrib) == ("Vouchers", {"TotalResources": "50", "TotalPages": "25", "CurrentPage": "1"})
+    assert [(row.tag, row.findtext("VoucherSeries")) for row in listed] == [("VoucherSubset", "B")] * 2
+    assert listed[0].attrib["url"].endswith(f"/vouchers/B/1?financialyear={THIS}")
+
+    whole = xml(f"vouchers/B/1?financialyear={THIS}")
+    rows = whole.findall("VoucherRows/VoucherRow")
+    assert (whole.tag, rows[0].findtext("Account"), rows[0].findtext("Removed")) == ("Voucher", "1510", "false")
+    assert [row.tag for row in xml("currencies")][:1] == ["CurrencySubset"]
+    assert [row.tag for row in xml("voucherseries")][:1] == ["VoucherSeriesSubset"]
+    assert xml("customers/999", 404).findtext("Code") == "2000433"
+    assert client.sie().vouchers

@@ -26,6 +26,7 @@ PATHS = [
     "accounts/1510", "vouchers", "vouchers/B/1", "vouchers/sublist", "vouchers/sublist/B", "voucherseries",
     "voucherseries/B", "costcenters", "costcenters/1", "projects", "projects/101", "customers", "customers/1",
     "suppliers", "suppliers/1", "articles", "articles/1", "currencies", "currencies/EUR", "me",
+    "termsofpayments", "termsofpayments/30", "units", "units/st",
 ]  # fmt: skip
 TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,), "object": (dict,), "array": (list,),
@@ -136,6 +137,8 @@ def same(theirs: Any, ours: Any, where: str = "") -> None:
         ("docs__financialyears_list", "financialyears"),
         ("docs__vouchers_list", "vouchers"),
         ("projects__all", "projects/"),
+        ("termsofpayments__all", "termsofpayments/"),
+        ("units__all", "units/"),
         ("error_403_register_permission", "suppliers"),
         ("authentication__expired_token", "customers"),
     ],

@@ -15,6 +15,8 @@ Read = Callable[..., Obj | Answer]
 SIE_TYPES = ("1", "2", "3", "4")
 RATES = (("SEK", 1, "Svenska kronor"), ("EUR", 11.2955, "Euro"), ("NOK", 0.9781, "Norska kronor"),
          ("DKK", 1.5142, "Danska kronor"), ("USD", 10.4512, "US-dollar"))  # fmt: skip
+TERMS = tuple({"code": code} for code in ("0", "10", "15", "20", "30", "60", "90"))
+UNITS = ({"code": "h", "name": "Timmar"}, {"code": "km", "name": "Kilometer"}, {"code": "st", "name": "Styck"})
 
 
 def _one(rows: Iterable[Obj], key: str, value: str, resource: str) -> Obj:
@@ -146,10 +148,40 @@ def currency(query: Query, code: str) -> Obj:
     return {"Currency": shapes.currency(_one(_currencies(query), "code", code, "currencies"))}
 
 
+def terms(query: Query) -> Obj:
+    query.no_filter()
+    return query.page("TermsOfPayments", list(TERMS), shapes.term)
+
+
+def term(_query: Query, code: str) -> Obj:
+    return {"TermsOfPayment": shapes.term(_one(TERMS, "code", code, "termsofpayments"))}
+
+
+def units(query: Query) -> Obj:
+    query.no_filter()
+    return query.page("Units", list(UNITS), shapes.unit)
+
+
+def unit(_query: Query, code: str) -> Obj:
+    return {"Unit": shapes.unit(_one(UNITS, "code", code, "units"))}
+
+
 def _list(
-    kind: str, key: str, shape: Callable[[Obj], Obj], fields: Mapping[str, str], *, filters: bool = False
+    kind: str,
+    key: str,
+    shape: Callable[[Obj], Obj],
+    fields: Mapping[str, str],
+    *,
+    filters: bool = False,
+    searched: tuple[str, ...] = (),
+    stock: tuple[str, ...] = (),
 ) -> Read:
-    """A register: substring search by parameter -> key of the row, by `filter` where the vendor has one."""
+    """A register: substring search by parameter -> key of the row, by `filter` where the vendor has one.
+
+    `searched`: other parameters (openapi.json) of fields that nobody has filled in here; `stock`: sorted by
+    quantities, which are all 0.
+    """
+    search = {**fields, **{name: name for name in searched}}
 
     def read(query: Query) -> Obj:
         rows = query.ledger.rows[kind]
@@ -157,11 +189,16 @@ def _list(
             rows = query.active(rows)
         else:
             query.no_filter()
-        rows = query.containing(query.modified(rows), fields)
-        sorting = {name: (lambda row, key=key: str(row.get(key) or "")) for name, key in fields.items()}
+        rows = query.containing(query.modified(rows), search)
+        sorting: dict[str, Callable[[Obj], Any]] = {name: _by(key) for name, key in fields.items()}
+        sorting |= dict.fromkeys(stock, _natural)
         return query.page(key, query.sorted(sorted(rows, key=_natural), sorting), shape)
 
     return read
+
+
+def _by(key: str) -> Callable[[Obj], str]:
+    return lambda row: str(row.get(key) or "")
 
 
 def _natural(row: Obj) -> tuple[bool, int, str]:
@@ -213,15 +250,22 @@ ROUTES = tuple(
         (r"costcenters/([^/]+)", "costcenter", _single("costcenter", "costcenters", "CostCenter", shapes.cost_center)),
         (r"projects", "project", _list("project", "Projects", shapes.project_short, {"projectnumber": "id"})),
         (r"projects/([^/]+)", "project", _single("project", "projects", "Project", shapes.project)),
-        (r"customers", "customer",
-         _list("customer", "Customers", shapes.customer_short, {"customernumber": "id"} | _NAME, filters=True)),
+        (r"customers", "customer", _list(
+            "customer", "Customers", shapes.customer_short, {"customernumber": "id"} | _NAME, filters=True,
+            searched=("zipcode", "city", "email", "phone", "organisationnumber", "gln", "glndelivery"))),
         (r"customers/([^/]+)", "customer", _single("customer", "customers", "Customer", shapes.customer)),
         (r"suppliers", "supplier",
          _list("supplier", "Suppliers", shapes.supplier_short, {"suppliernumber": "id"} | _NAME, filters=True)),
         (r"suppliers/([^/]+)", "supplier", _single("supplier", "suppliers", "Supplier", shapes.supplier)),
         (r"articles", "article", _list(
-            "article", "Articles", shapes.article_short, {"articlenumber": "id", "description": "name"}, filters=True)),
+            "article", "Articles", shapes.article_short, {"articlenumber": "id", "description": "name"}, filters=True,
+            searched=("ean", "suppliernumber", "manufacturer", "manufacturerarticlenumber"),
+            stock=("quantityinstock", "reservedquantity", "stockvalue"))),
         (r"articles/(.+)", "article", article),
+        (r"termsofpayments", "settings", terms),
+        (r"termsofpayments/([^/]+)", "settings", term),
+        (r"units", "settings", units),
+        (r"units/([^/]+)", "settings", unit),
         (r"currencies", "currency", currencies),
         (r"currencies/([^/]+)", "currency", currency),
     )

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from apps.connectors.providers.fortnox.sandbox import answers, edits, faults, grants, reads, rows, signin
+from apps.connectors.providers.fortnox.sandbox import answers, edits, faults, grants, reads, rows, signin, xml
 from apps.connectors.providers.fortnox.sandbox.answers import Refused, Unauthorized
 from apps.connectors.providers.fortnox.sandbox.ledger import Ledger, load
 from apps.connectors.providers.fortnox.sandbox.query import Query
@@ -104,7 +104,7 @@ class FortnoxSandbox:
         except Refused as refused:
             answer = refused.answer(case)
         answer.headers.setdefault("X-Build", BUILD)
-        return answer
+        return xml.rendered(answer) if xml.wanted(request.headers.get("accept", "")) else answer
 
     def _guarded(self, request: Request) -> Answer:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")

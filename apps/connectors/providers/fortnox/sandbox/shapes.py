@@ -190,6 +190,15 @@ def currency(row: Obj) -> Obj:
     }
 
 
+def term(row: Obj) -> Obj:
+    code = row["code"]
+    return {"@url": url("termsofpayments", code), "Code": code, "Description": f"{code} dagar"}
+
+
+def unit(row: Obj) -> Obj:
+    return {"@url": url("units", row["code"]), "Code": row["code"], "CodeEnglish": "", "Description": row["name"]}
+
+
 def customer_short(row: Obj) -> Obj:
     return {
         "@url": url("customers", row["id"]),

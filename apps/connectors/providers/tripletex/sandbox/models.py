@@ -279,6 +279,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "currency": 1,
         "language": "NO",
         "isWholesaler": False,
+        "locale": "",
         "website": "",
     },
     "Department": {"isInactive": False, "businessActivityTypeId": 0},
