@@ -92,11 +92,15 @@ class Run(TenantModel):
 
 
 class Turn(TenantModel):
-    """How much of a lane's time a bureau has had, in seconds of work: whoever had least is next (docs/adr/0005)."""
+    """How much of a lane's time a bureau has had, in seconds of work: whoever had least is next (docs/adr/0005).
+
+    `level`: where the lane stood when this bureau last had a turn.
+    """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, verbose_name=_("organisation"))
     lane = models.CharField(_("lane"), max_length=12, choices=Lane.choices)
     served = models.FloatField(_("seconds"), default=0.0)
+    level = models.FloatField(default=0.0)
 
     class Meta:
         verbose_name = _("turn")

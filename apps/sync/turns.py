@@ -53,44 +53,45 @@ def take(lane: str) -> Run | None:
     with system_scope("whose turn it is, over all bureaus"):
         for _round in range(ROUNDS):
             field = claimable(lane)
-            order, served = _order(lane, field)
+            order, times, level = _order(lane, field)
             for organisation in order[:FIELD]:
                 first = field.filter(organisation=organisation).order_by("id").values_list("pk", flat=True).first()
                 run = claim(first) if first is not None else None
                 if run is not None:
-                    _begin(run, served)
+                    _begin(run, times[organisation], level)
                     return run
             if not order:
                 return None
     return None
 
 
-def _order(lane: str, field: models.QuerySet[Run]) -> tuple[list[int], dict[int, float]]:
-    """The bureaus with runs in the field, who is next first, and how long each was served."""
+def _order(lane: str, field: models.QuerySet[Run]) -> tuple[list[int], dict[int, float], float]:
+    """The bureaus with runs in the field, who is next first; how long each was served; and where the lane stands.
+
+    That only rises: it is the least that any bureau in the field was served when somebody's turn came.
+    """
     mine = field.filter(organisation=models.OuterRef("pk")).order_by()
     wanting = Organisation.objects.filter(models.Exists(mine)).order_by().values_list("pk", flat=True)
     working = Counter(rows().filter(state=RunState.RUNNING, lane=lane).values_list("organisation_id", flat=True))
-    times = dict(Turn.objects.filter(lane=lane).values_list("organisation_id", "served"))
-    served = {organisation: times.get(organisation, 0.0) for organisation in wanting}
-    return sorted(served, key=lambda one: (working[one], served[one], one)), served
+    held = list(Turn.objects.filter(lane=lane).values_list("organisation_id", "served", "level"))
+    level = max((level for _organisation, _served, level in held), default=0.0)
+    served = {organisation: seconds for organisation, seconds, _level in held}
+    times = {organisation: max(level, served.get(organisation, 0.0)) for organisation in wanting}
+    order = sorted(times, key=lambda one: (working[one], times[one], one))
+    return order, times, min(times.values(), default=level)
 
 
-def _begin(run: Run, served: dict[int, float]) -> None:
-    """Lift who was away to where the others stand."""
-    mine = served[run.organisation_id]
-    level = min((time for one, time in served.items() if one != run.organisation_id), default=mine)
-    if level > mine:
-        Turn.objects.update_or_create(organisation_id=run.organisation_id, lane=run.lane, defaults={"served": level})
+def _begin(run: Run, served: float, level: float) -> None:
+    Turn.objects.update_or_create(
+        organisation_id=run.organisation_id, lane=run.lane, defaults={"served": served, "level": level}
+    )
 
 
 def count(run: Run, seconds: float) -> None:
     """Book the time of a slice on the run's bureau."""
     with system_scope("whose turn it is"):
         mine = Turn.objects.filter(organisation=run.organisation_id, lane=run.lane)
-        if not mine.update(served=models.F("served") + seconds):
-            Turn.objects.bulk_create(
-                [Turn(organisation_id=run.organisation_id, lane=run.lane, served=seconds)], ignore_conflicts=True
-            )
+        mine.update(served=models.F("served") + seconds)
 
 
 def others_wait(run: Run) -> bool:

@@ -32,6 +32,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("served", models.FloatField(default=0.0, verbose_name="seconds")),
+                ("level", models.FloatField(default=0.0)),
             ],
             options={
                 "verbose_name": "turn",
