@@ -43,6 +43,7 @@ UNTOLD = 5.0  # seconds to stay away after a 429 that does not say how long
 SHORTEST = 0.01
 OUTAGE = 5.0  # seconds after which rows that could not be asked for are asked for again
 UNKNOWN = 10.0  # seconds waited at most for what may have been taken before rows were kept
+SHORT_WINDOW = 60.0  # a window up to this is worth waiting for as a whole
 ON_THE_WAY = 0.5  # seconds that a call may take longer to the vendor than another: a sliding window is so much wider
 
 
@@ -66,12 +67,15 @@ class SharedLimiter:
         except BucketsGoneError:
             return OUTAGE
 
-    def next_turn(self, limits: tuple[RateLimit, ...]) -> float:
-        """Seconds until a call may be sent, as far as can be seen now. Takes nothing."""
+    def pause(self, limits: tuple[RateLimit, ...]) -> float:
+        """Seconds for which it is better to do something else, before a number of calls; takes nothing.
+
+        Until there is a turn; and where most of a short window is used, until all of it may be used again.
+        """
         if not settings.KONTOR_LIMITER:
             return 0.0
         try:
-            return max((self._seen(self._key(index, limit), limit) for index, limit in enumerate(limits)), default=0.0)
+            return max((self._rest(self._key(index, limit), limit) for index, limit in enumerate(limits)), default=0.0)
         except BucketsGoneError:
             return OUTAGE
 
@@ -137,8 +141,16 @@ class SharedLimiter:
             if wait or new is None or self.buckets.swap(key, held, new):
                 return wait
 
-    def _seen(self, key: str, limit: RateLimit) -> float:
-        return self._judged(limit, self.buckets.read(key), self.now())[0]
+    def _rest(self, key: str, limit: RateLimit) -> float:
+        now = self.now()
+        held = self.buckets.read(key)
+        wait = self._judged(limit, held, now)[0]
+        if wait or held is None or limit.count is None or limit.seconds is None or limit.seconds > SHORT_WINDOW:
+            return wait
+        times = _in_window(held, now, limit.seconds)
+        used = len(times) if limit.sliding else limit.count - held.remaining
+        fresh = times[-1] + limit.seconds + ON_THE_WAY if times else held.resets_at
+        return max(0.0, fresh - now) if used * 2 > limit.count else 0.0
 
     def _judged(self, limit: RateLimit, held: Left | None, now: float) -> tuple[float, Left | None]:
         """Seconds to wait, else what the row becomes by one call (None: nothing is counted now)."""
@@ -176,12 +188,16 @@ def _counted_down(held: Left | None, now: float, fresh: Left | None) -> tuple[fl
     return 0.0, Left(held.remaining - 1, held.resets_at)
 
 
+def _in_window(held: Left | None, now: float, seconds: float) -> list[float]:
+    times = [float(text) for text in held.times.split()] if held else []
+    return [at for at in times if at > now - seconds - ON_THE_WAY]
+
+
 def _slid(held: Left | None, now: float, count: int, seconds: float) -> tuple[float, Left | None]:
     """A turn in a sliding window: no more than `count` in any `seconds`, however the calls fall."""
     if held is not None and held.resets_at > now:  # the vendor said 429
         return max(held.resets_at - now, SHORTEST), None
-    times = [float(text) for text in held.times.split()] if held else []
-    times = [at for at in times if at > now - seconds - ON_THE_WAY]
+    times = _in_window(held, now, seconds)
     if len(times) >= count:
         return max(times[-count] + seconds + ON_THE_WAY - now, SHORTEST), None
     return 0.0, Left(count - len(times) - 1, 0.0, " ".join(f"{at:.4f}" for at in [*times, now]))

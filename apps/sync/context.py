@@ -24,6 +24,7 @@ from apps.sync.claims import step
 from apps.sync.models import Run
 from apps.sync.turns import others_wait
 
+LITTLE = 5  # requests that may be made twice to let another run use the worker
 WHOLE_PASS_EVERY = timedelta(days=7)
 
 
@@ -73,18 +74,22 @@ class Context:
         return time.monotonic() >= self.deadline or self.run.is_wanted or self._must_pause()
 
     def _must_pause(self) -> bool:
-        """Whether the next call would wait for the vendor's limits while other runs could use this worker."""
+        """Whether the next calls would wait for the vendor's limits while other runs could use this worker."""
         if self._session is None:
             return False
-        wait = self._session.limiter.next_turn(self.provider.limits)
+        wait = self._session.limiter.pause(self.provider.limits)
         if wait <= A_BIT or not self._is_in_the_way():
             return False
         self.pause = wait
         return True
 
     def _is_in_the_way(self) -> bool:
-        """Not before this slice has brought something: a run that gives way each time would never come to an end."""
-        return self._progressed and others_wait(self.run)
+        """Not before this slice has brought something: a run that gives way each time would never come to an end.
+
+        Nor where much was asked for since the last step, which would be asked for again.
+        """
+        made = self._session.requests if self._session else 0
+        return self._progressed and made - self._counted <= LITTLE and others_wait(self.run)
 
     @property
     def today(self) -> date:

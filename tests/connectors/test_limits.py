@@ -246,7 +246,7 @@ def test_what_one_process_learns_stops_the_others(
     process.communicate(timeout=60)
 
     assert 30 < here.wait_for(LEARNT) <= 41
-    assert 30 < here.next_turn(LEARNT) <= 41
+    assert 30 < here.pause(LEARNT) <= 41
 
 
 def test_two_keys_of_one_company_have_one_place_in_two_processes(elsewhere: dict[str, str]) -> None:
@@ -261,12 +261,23 @@ def test_two_keys_of_one_company_have_one_place_in_two_processes(elsewhere: dict
     assert all(left[1] <= right[0] for left, right in pairwise(held)), held
 
 
-def test_to_look_for_the_next_turn_takes_none(shared: SharedLimiter, clock: Clock) -> None:
-    for limits, wait in ((PUBLISHED, 10.0), (SLIDING, 10.5)):
+def test_most_of_a_short_window_used_is_a_pause_until_all_of_it_is_free(shared: SharedLimiter, clock: Clock) -> None:
+    """To look takes nothing."""
+    for limits, wait in ((PUBLISHED, 9.0), (SLIDING, 10.5)):
         shared.prefixes = {LimitScope.CREDENTIAL: str(wait)}
-        assert [shared.next_turn(limits) for _ in range(5)] == [0] * 5
-        assert [shared.wait_for(limits) for _ in range(3)] == [0] * 3
-        assert shared.next_turn(limits) == pytest.approx(wait)
+        assert [shared.pause(limits) for _ in range(5)] == [0] * 5
+        assert shared.wait_for(limits) == 0
+        assert shared.pause(limits) == 0
+        clock.now += 1
+        assert shared.wait_for(limits) == 0
+        assert shared.pause(limits) == pytest.approx(wait)
+        assert shared.wait_for(limits) == 0
+
+
+def test_a_long_window_is_a_pause_only_when_it_is_used_up(shared: SharedLimiter) -> None:
+    daily = (RateLimit(scope=LimitScope.CREDENTIAL, count=3, seconds=86400),)
+    assert [shared.wait_for(daily), shared.wait_for(daily), shared.pause(daily)] == [0, 0, 0]
+    assert [shared.wait_for(daily), shared.pause(daily)] == [0, 86400]
 
 
 # -- Redis comes and goes ----------------------------------------------------------------------------------------------
@@ -282,11 +293,11 @@ def test_while_redis_is_gone_nobody_has_a_turn_and_it_is_told_once(
     redis_server.kill()
 
     for _call in range(3):
-        assert (here.wait_for(PUBLISHED), here.next_turn(PUBLISHED), here.enter(ALONE, 60)) == (OUTAGE, OUTAGE, None)
+        assert (here.wait_for(PUBLISHED), here.pause(PUBLISHED), here.enter(ALONE, 60)) == (OUTAGE, OUTAGE, None)
         here.learn(LEARNT, {}, 429)
     here.leave(entry)
     redis_server.start()
-    assert here.next_turn(LEARNT) == 0
+    assert here.pause(LEARNT) == 0
 
     said = [record.levelname for record in caplog.records if "Redis" in record.message]
     assert said == ["ERROR", "WARNING"]

@@ -366,7 +366,7 @@ def test_a_giant_keeps_nobody_waiting(
     calm = [feed for organisation in organisations for feed in feeds(organisation, each, 1)]
     busy = feeds(giant, job.planned - len(calm), 3)  # the oldest runs are the giant's
     busy += [feed for organisation in organisations for feed in feeds(organisation, each, 1)]
-    workers(4)
+    workers(4, KONTOR_LEASE_SECONDS="20")
     without = night(calm)
     among = night(busy)
 
