@@ -354,7 +354,7 @@ def test_a_giant_keeps_nobody_waiting(
         for feed in made:
             start_run(feed=feed, kind=RunKind.NIGHTLY)
         begin = timezone.now()
-        wait_until(lambda: not Run.objects.filter(state__in=LIVE).exists(), seconds=900, every=0.5)
+        wait_until(lambda: not Run.objects.filter(state__in=LIVE).exists(), seconds=120 + 2 * job.planned, every=0.5)
         ended = Run.objects.filter(created_at__gte=began).values_list("organisation", "finished_at", "state")
         assert {state for _organisation, _at, state in ended} == {RunState.SUCCEEDED}
         times = [(organisation, (at - begin).total_seconds()) for organisation, at, _state in ended]
