@@ -88,6 +88,15 @@ def limiter(env: environ.Env, *, production: bool) -> bool:
     return on
 
 
+def redis_url(env: environ.Env) -> str:
+    """REDIS_URL, empty where there is none."""
+    url: str = env.str("REDIS_URL", default="").strip()
+    if url and not url.startswith(("redis://", "rediss://", "unix://")):
+        message = "REDIS_URL is not an address like redis://host:6379/0, rediss://host:6379/0 or unix:///path"
+        raise ImproperlyConfigured(message)
+    return url
+
+
 def database(env: environ.Env, *, production: bool, local: Path) -> dict[str, Any]:
     """Django's connection settings for DATABASE_URL, which always wins, or for the file in `local`."""
     if production:

@@ -1,7 +1,7 @@
 """Settings of Kontor. What an operator may set stands here, read from the environment; see `environment.py`.
 
 KONTOR_ENV, SECRET_KEY, FERNET_KEYS (commas between; the first encrypts), DATABASE_URL, ALLOWED_HOSTS: see environment.py.
-KONTOR_LOCAL_DIR, KONTOR_DEBUG, KONTOR_TLS_PROXY, CSRF_TRUSTED_ORIGINS, EMAIL_URL, KONTOR_LOG_LEVEL: below.
+KONTOR_LOCAL_DIR, KONTOR_DEBUG, KONTOR_TLS_PROXY, REDIS_URL, CSRF_TRUSTED_ORIGINS, EMAIL_URL, KONTOR_LOG_LEVEL: below.
 KONTOR_WORKERS, KONTOR_*_SECONDS, KONTOR_WINDOW_DAYS ...: "Numbers of Kontor", below.
 """
 
@@ -141,6 +141,8 @@ TEMPLATES: list[dict[str, Any]] = [
 # -- Data -------------------------------------------------------------------------------------------------------------
 
 DATABASES = {"default": environment.database(env, production=PRODUCTION, local=LOCAL_DIR)}
+# Where the vendors' limits are counted for all workers; empty: in the database. Set it for all of them or for none.
+REDIS_URL = environment.redis_url(env)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -33,7 +34,7 @@ DATABASE = os.environ.get("KONTOR_TEST_DB", "sqlite")
 
 for name in [name for name in os.environ if name.startswith("CONNECTOR_")]:
     del os.environ[name]
-for name in ("KONTOR_ENV", "KONTOR_DEBUG", "ALLOWED_HOSTS", "EMAIL_URL", "Q_CLUSTER_NAME"):
+for name in ("KONTOR_ENV", "KONTOR_DEBUG", "ALLOWED_HOSTS", "EMAIL_URL", "Q_CLUSTER_NAME", "REDIS_URL"):
     os.environ.pop(name, None)
 os.environ |= {
     "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -180,6 +181,23 @@ def manage(transactional_db: None) -> Iterator[Manage]:
     runner = Manage(dict(os.environ) | SHORT_TIMES | {"DATABASE_URL": current_database_url()})
     yield runner
     runner.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_of_this_run() -> Iterator[servers.RedisServer]:
+    server = servers.RedisServer()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def redis_server(redis_of_this_run: servers.RedisServer, settings: Any) -> servers.RedisServer:
+    """Limits are counted in Redis, in this process; `manage.environment` takes `REDIS_URL` for others."""
+    redis_of_this_run.kill()
+    redis_of_this_run.start()  # empty
+    settings.REDIS_URL = redis_of_this_run.url
+    return redis_of_this_run
 
 
 @pytest.fixture

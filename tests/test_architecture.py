@@ -43,6 +43,8 @@ SECONDS = {
     "connectors.Exchange.seconds": "how long a request took",
     "connectors.OAuthGrant.lease_until": "a moment in seconds since 1970, until which one process renews",
     "connectors.RateBucket.resets_at": "a moment in seconds since 1970, as the limiter counts it",
+    "sync.Turn.served": "seconds of work",
+    "sync.Turn.level": "seconds of work",
 }
 
 MONEY_FOLDERS = ("records", "formats", "ledger", "connectors/providers")

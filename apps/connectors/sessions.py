@@ -9,7 +9,7 @@ from apps.clients.models import Client
 from apps.connectors import environment, registry
 from apps.connectors.exchanges import ExchangeRecorder
 from apps.connectors.grants import GrantTokens
-from apps.connectors.limits import limiter
+from apps.connectors.limits import credential_of, limiter
 from apps.connectors.models import Connection, Connector, ConnectorSecret
 from apps.connectors.sdk import remedies
 from apps.connectors.sdk.declaration import Auth, Provider
@@ -83,6 +83,17 @@ def candidate_session(
     )
     session.memory["recorder"] = recorder
     return session
+
+
+def credential_and_places(connection: Connection) -> tuple[str, int]:
+    """What the vendor knows this connection by, as a digest, and how many runs it may be used in at once."""
+    connector = connection.connector
+    try:
+        provider, auth = declared(connector.provider, connector.auth)
+    except ConnectorError:
+        return "", 0  # the run itself will tell
+    entered = {**connector.values, **secrets_of(connector), **connection.values}
+    return credential_of(provider, auth, entered, connection.pk), provider.concurrency
 
 
 def answered(session: Session, ask: Callable[[], T]) -> T:

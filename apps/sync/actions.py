@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from apps.audit.actions import note
 from apps.clients.models import Client
+from apps.connectors.sessions import credential_and_places
 from apps.flows.models import Feed
 from apps.ledger.models import FiscalYear
 from apps.sync.claims import enqueue
@@ -55,10 +56,15 @@ def start_run(
     live = Run.objects.filter(feed=feed, state__in=LIVE).first()
     if live is not None:
         return live
-    feed = Feed.objects.select_related("client").get(pk=feed.pk)  # the caller's may be from before the last run
+    feed = Feed.objects.select_related("client", "connection__connector").get(
+        pk=feed.pk
+    )  # the caller's may be from before the last run
+    credential, places = credential_and_places(feed.connection)
     run = Run(
         client=feed.client,
         feed=feed,
+        credential=credential,
+        places=places,
         kind=kind,
         lane=Lane.NIGHTLY if kind == RunKind.NIGHTLY else Lane.INTERACTIVE,
         night=night,

@@ -1,19 +1,20 @@
 """Who works a run: claimed by compare-and-set, held by a lease that a heartbeat renews, freed by the reaper.
 
-Nothing here waits for anything: a claim that fails means that somebody else has the run, or that it is done.
+Nothing here waits for anything: a claim that fails means that somebody else has the run, that it is done, or that as
+many runs of its credential are worked as the provider allows. Which run is claimed next: see `turns`.
 """
 
 import logging
 import os
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection, models, transaction
+from django.db import DatabaseError, IntegrityError, close_old_connections, connection, models, transaction
 from django.utils import timezone
 from django_q.tasks import async_task
 
@@ -25,6 +26,7 @@ from apps.sync.models import Run
 log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 5  # slices begun without any progress
+MOST_WOKEN = 100  # tasks for waiting runs in one look of the reaper
 
 
 class LeaseLostError(Exception):
@@ -36,7 +38,7 @@ def enqueue(run: Run) -> None:
     async_task("apps.sync.tasks.work", run.pk, cluster=run.lane)
 
 
-def _rows() -> models.QuerySet[Run]:
+def rows() -> models.QuerySet[Run]:
     """The runs, for compare-and-set: conditions on the row itself only, whatever the scope.
 
     With the scope's join Django updates `WHERE id IN (SELECT ...)`. PostgreSQL, after waiting for a row that another
@@ -48,26 +50,45 @@ def _rows() -> models.QuerySet[Run]:
 
 def claim(run_id: int) -> Run | None:
     """Take the run if it waits and its time has come; the attempt is counted before the work. None: not ours."""
+    found = rows().filter(pk=run_id).values_list("credential", "places").first()
+    if found is None:
+        return None
+    credential, places = found
     now = timezone.now()
     token = str(uuid.uuid4())
-    taken = (
-        _rows()
+    waiting = (
+        rows()
         .filter(pk=run_id, state=RunState.QUEUED)
         .filter(models.Q(not_before=None) | models.Q(not_before__lte=now))
-        .update(
-            state=RunState.RUNNING,
-            token=token,
-            worker=f"{settings.KONTOR_HOST_NAME}:{os.getpid()}",
-            lease_until=_lease(),
-            attempts=models.F("attempts") + 1,
-            slices=models.F("slices") + 1,
-            not_before=None,
-        )
     )
-    if not taken:
-        return None
-    _rows().filter(pk=run_id, started_at=None).update(started_at=now)
-    return Run.objects.select_related("client__organisation", "feed__connection__connector").get(pk=run_id)
+    for place in _free_places(credential, places):
+        try:
+            with transaction.atomic():
+                taken = waiting.update(
+                    state=RunState.RUNNING,
+                    token=token,
+                    place=place,
+                    worker=f"{settings.KONTOR_HOST_NAME}:{os.getpid()}",
+                    lease_until=_lease(),
+                    attempts=models.F("attempts") + 1,
+                    slices=models.F("slices") + 1,
+                    not_before=None,
+                )
+        except IntegrityError:
+            continue  # another run has just taken this place
+        if not taken:
+            return None
+        rows().filter(pk=run_id, started_at=None).update(started_at=now)
+        return Run.objects.select_related("client__organisation", "feed__connection__connector").get(pk=run_id)
+    return None
+
+
+def _free_places(credential: str, places: int) -> list[int | None]:
+    """Of the credential's places those that no worked run holds; one that is none, where any number may be worked."""
+    if not places:
+        return [None]
+    held = set(rows().filter(state=RunState.RUNNING, credential=credential).values_list("place", flat=True))
+    return [place for place in range(places) if place not in held]
 
 
 @contextmanager
@@ -89,8 +110,11 @@ def step(run: Run, *, progress: bool = True) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def heartbeat(run: Run) -> Iterator[None]:
-    """Renew the lease from a thread of its own while the block runs, so that a long call keeps the run."""
+def heartbeat(run: Run, look: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Renew the lease from a thread of its own while the block runs, so that a long call keeps the run.
+
+    `look` is called with each beat, to see what else is going on.
+    """
     stop = threading.Event()
 
     def beat() -> None:
@@ -99,6 +123,7 @@ def heartbeat(run: Run) -> Iterator[None]:
                 try:
                     if not _held(run).update(lease_until=_lease()):
                         return
+                    look()
                 except DatabaseError:
                     log.warning("heartbeat of run %s failed", run.pk, exc_info=True)
                     close_old_connections()
@@ -141,17 +166,16 @@ def end(run: Run, state: RunState, **changes: Any) -> None:
 def reap() -> int:
     """Queue again what was left behind: runs whose lease ended, whose time has come, or whose task got lost."""
     now = timezone.now()
-    # While a lane has tasks that nobody pulled yet, a run that waits long is in the queue, not lost.
+    # While a lane has tasks that nobody pulled yet, its workers will come by what waits there.
     busy = lanes_with_tasks()
-    left = _rows().filter(
-        models.Q(state=RunState.RUNNING, lease_until__lt=now)
-        | models.Q(state=RunState.QUEUED, not_before__lte=now)
-        | models.Q(state=RunState.QUEUED, not_before=None, lease_until__lt=now) & ~models.Q(lane__in=busy)
+    orphans = rows().filter(state=RunState.RUNNING, lease_until__lt=now)
+    waiting = rows().filter(
+        models.Q(not_before__lte=now) | models.Q(not_before=None, lease_until__lt=now), state=RunState.QUEUED
     )
     count = 0
-    for run in left:
+    for run in [*orphans, *waiting.exclude(lane__in=busy).order_by("id")[:MOST_WOKEN]]:
         with transaction.atomic():
-            same = _rows().filter(pk=run.pk, state=run.state, token=run.token, lease_until=run.lease_until)
+            same = rows().filter(pk=run.pk, state=run.state, token=run.token, lease_until=run.lease_until)
             patience = timezone.now() + timedelta(seconds=settings.KONTOR_LEASE_SECONDS * 4)
             if same.update(state=RunState.QUEUED, token="", lease_until=patience, not_before=None):
                 enqueue(run)
@@ -161,7 +185,7 @@ def reap() -> int:
 
 def _held(run: Run) -> models.QuerySet[Run]:
     """The run's row while it is still this worker's."""
-    return _rows().filter(pk=run.pk, token=run.token, state=RunState.RUNNING)
+    return rows().filter(pk=run.pk, token=run.token, state=RunState.RUNNING)
 
 
 def _lease() -> Any:

@@ -14,7 +14,7 @@ from apps.clients.models import Client
 from apps.connectors.models import Connection
 from apps.connectors.sdk.declaration import Endpoint, Provider
 from apps.connectors.sdk.queries import Digests, Page
-from apps.connectors.sdk.session import Session
+from apps.connectors.sdk.session import A_BIT, Session
 from apps.connectors.sessions import open_session, recorder_of
 from apps.flows.models import Feed
 from apps.ledger.intake import Intake
@@ -22,7 +22,9 @@ from apps.ledger.models import Source
 from apps.records.enums import Resource
 from apps.sync.claims import step
 from apps.sync.models import Run
+from apps.sync.turns import others_wait
 
+LITTLE = 5  # requests that may be made twice to let another run use the worker
 WHOLE_PASS_EVERY = timedelta(days=7)
 
 
@@ -40,6 +42,8 @@ class Context:
         self._intake: Intake | None = None
         self._counted = 0
         self._warned: set[str] = set()
+        self._progressed = False  # this slice has committed something
+        self.pause = 0.0  # seconds until the run may go on, where it stopped for its turn under the vendor's limits
 
     def __enter__(self) -> Self:
         return self
@@ -54,6 +58,7 @@ class Context:
     def session(self) -> Session:
         if self._session is None:
             self._session = open_session(self.connection, run_id=self.run.pk)
+            self._session.is_in_the_way = self._is_in_the_way
         return self._session
 
     @property
@@ -65,7 +70,26 @@ class Context:
 
     @property
     def time_is_up(self) -> bool:
-        return time.monotonic() >= self.deadline
+        """Asked between two steps, where stopping loses nothing."""
+        return time.monotonic() >= self.deadline or self.run.is_wanted or self._must_pause()
+
+    def _must_pause(self) -> bool:
+        """Whether the next calls would wait for the vendor's limits while other runs could use this worker."""
+        if self._session is None:
+            return False
+        wait = self._session.limiter.pause(self.provider.limits)
+        if wait <= A_BIT or not self._is_in_the_way():
+            return False
+        self.pause = wait
+        return True
+
+    def _is_in_the_way(self) -> bool:
+        """Not before this slice has brought something: a run that gives way each time would never come to an end.
+
+        Nor where much was asked for since the last step, which would be asked for again.
+        """
+        made = self._session.requests if self._session else 0
+        return self._progressed and made - self._counted <= LITTLE and others_wait(self.run)
 
     @property
     def today(self) -> date:
@@ -84,6 +108,7 @@ class Context:
                 changes["resume"] = {**resume, "warned": sorted({*resume.get("warned", ()), *self._warned})}
         self._counted = made
         self._warned = set()
+        self._progressed = True
 
     def warn(self, page: Page) -> None:
         """What the page says could not be read is kept with the run's next step, and becomes a finding at its end."""

@@ -15,12 +15,13 @@ from django.db import transaction
 from apps.connectors.actions import block_connection, stop_connection, trouble_of
 from apps.connectors.enums import ConnectionState
 from apps.connectors.registry import label_of
-from apps.connectors.sdk.failures import ConnectorError, Failure
+from apps.connectors.sdk.failures import ConnectorError, Failure, NotYetError
+from apps.core.scope import organisation_scope
 from apps.ledger.balances import recalculate_all, recalculate_touched
 from apps.ledger.enums import Grade
 from apps.ledger.proof import keep_proof
 from apps.notifications.actions import Trouble, raise_problem, resolve_problems
-from apps.sync import remedies, stages
+from apps.sync import remedies, stages, turns
 from apps.sync.claims import MOST_ATTEMPTS, LeaseLostError, claim, end, hand_on, heartbeat, step
 from apps.sync.context import Context
 from apps.sync.enums import RunState, Stage
@@ -37,20 +38,37 @@ STAGES: dict[str, Callable[[Context], None]] = {
     Stage.RECALCULATE: stages.recalculate,
     Stage.PROVE: stages.prove,
 }
-FIRST_DELAY = 5.0
+SHORTEST_WAIT = 0.1
 LONGEST_DELAY = 300.0
 
 
 def work(run_id: int) -> Run | None:
     """Claim the run and work one slice of it. None when it is not ours to work; else the run as it stands after."""
     run = claim(run_id)
+    return None if run is None else _worked(run)
+
+
+def work_next(lane: str) -> Run | None:
+    """Work one slice of the run whose turn it is. None where nothing may be worked now; else the run as it is after."""
+    run = turns.take(lane)
     if run is None:
         return None
+    with organisation_scope({run.organisation_id}, "a run"):
+        return _worked(run)
+
+
+def _worked(run: Run) -> Run:
+    def look() -> None:
+        run.is_wanted = turns.is_wanted_by_people(run)
+
+    began = time.monotonic()
     try:
-        with heartbeat(run):
+        with heartbeat(run, look):
             _slice(run)
     except LeaseLostError:
         log.warning("run %s was taken over by another worker", run.pk)
+    turns.count(run, time.monotonic() - began)
+    turns.wake()
     run.refresh_from_db()
     return run
 
@@ -72,7 +90,7 @@ def _slice(run: Run) -> None:
                     break
         if run.stage == Stage.DONE:
             return
-        hand_on(run)
+        hand_on(run, wait=context.pause)
     except stages.BlockedError as blocked:
         _blocked(run, blocked)
     except ConnectorError as error:
@@ -107,6 +125,9 @@ def _delay(run: Run) -> float:
 
 def _failed(run: Run, error: ConnectorError) -> None:
     """What a vendor's refusal means for the run, by its kind (SDK.md 4)."""
+    if isinstance(error, NotYetError):  # it was not even tried
+        hand_on(run, wait=max(SHORTEST_WAIT, error.retry_after or 0.0), attempts=max(0, run.attempts - 1))
+        return
     if error.failure is Failure.TRANSIENT and run.attempts < MOST_ATTEMPTS:
         hand_on(run, wait=max(_delay(run), error.retry_after or 0.0), detail=str(error))
         return

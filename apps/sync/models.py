@@ -1,9 +1,12 @@
+from typing import Any
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.clients.models import Client
 from apps.core.scope import TenantModel
 from apps.flows.models import Feed
+from apps.organisations.models import Organisation
 from apps.sync.enums import LIVE, Lane, RunKind, RunState, Stage
 
 
@@ -12,10 +15,11 @@ class Run(TenantModel):
 
     A worker owns it while `token` is its own and `lease_until` lies ahead. `attempts` counts slices begun since the
     last progress. `resume` is where the next slice goes on, in the words of the stage.
+    `credential` stands for what the vendor knows us by, of which `places` runs may be worked at once (0: any number);
+    a worked run holds one of them, numbered from 0 in `place`.
     """
 
-    TENANT_PATH = "client__organisation"
-
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, verbose_name=_("organisation"))
     client = models.ForeignKey(Client, on_delete=models.PROTECT, verbose_name=_("client"))
     feed = models.ForeignKey(Feed, on_delete=models.PROTECT, null=True, verbose_name=_("feed"))
     kind = models.CharField(_("started"), max_length=14, choices=RunKind.choices)
@@ -32,6 +36,9 @@ class Run(TenantModel):
     worker = models.CharField(_("worker"), max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True)
     not_before = models.DateTimeField(null=True)
+    credential = models.CharField(max_length=64, blank=True)
+    places = models.PositiveSmallIntegerField(default=0)
+    place = models.PositiveSmallIntegerField(null=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     slices = models.PositiveIntegerField(_("slices"), default=0)
     done = models.PositiveIntegerField(_("done"), default=0)
@@ -45,6 +52,8 @@ class Run(TenantModel):
     created_at = models.DateTimeField(_("made"), auto_now_add=True)
     started_at = models.DateTimeField(_("started"), null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
+
+    is_wanted = False  # in the memory of its worker only: a person waits for the place of this run
 
     class Meta:
         verbose_name = _("run")
@@ -62,11 +71,44 @@ class Run(TenantModel):
             models.UniqueConstraint(
                 fields=("feed", "night"), condition=models.Q(night__isnull=False), name="run_once_a_night"
             ),
+            models.UniqueConstraint(
+                fields=("credential", "place"),
+                condition=models.Q(state=RunState.RUNNING, place__isnull=False),
+                name="run_one_a_place",
+            ),
         )
-        indexes = (models.Index(fields=("state", "lease_until")),)
+        indexes = (
+            models.Index(fields=("state", "lease_until")),
+            models.Index(fields=("state", "lane", "organisation", "id")),
+        )
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} · {self.client} · {self.pk}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self.organisation_id:
+            self.organisation_id = self.client.organisation_id
+        super().save(*args, **kwargs)
+
+
+class Turn(TenantModel):
+    """How much of a lane's time a bureau has had, in seconds of work: whoever had least is next (docs/adr/0005).
+
+    `level`: where the lane stood when this bureau last had a turn.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, verbose_name=_("organisation"))
+    lane = models.CharField(_("lane"), max_length=12, choices=Lane.choices)
+    served = models.FloatField(_("seconds"), default=0.0)
+    level = models.FloatField(default=0.0)
+
+    class Meta:
+        verbose_name = _("turn")
+        verbose_name_plural = _("turns")
+        constraints = (models.UniqueConstraint(fields=("organisation", "lane"), name="turn_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.organisation} · {self.lane}"
 
 
 class LaneProcess(models.Model):

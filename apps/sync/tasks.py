@@ -1,19 +1,21 @@
-"""Entry points of django-q2: find, open the scope, call one action."""
+"""Entry points of django-q2: find, call one action."""
 
-from apps.core.scope import organisation_scope, system_scope
+from apps.core.scope import system_scope
 from apps.sync import engine, pulse
 from apps.sync.models import Run
 
 
 def work(run_id: int) -> str:
-    """Work one slice of a run. A late or doubled task finds nothing to claim and ends."""
-    with system_scope("finds the run of a task"):
-        organisation = Run.objects.filter(pk=run_id).values_list("client__organisation_id", flat=True).first()
-    if organisation is None:
+    """Work one slice of the run whose turn it is in this run's lane: the task only says that there is something to do.
+
+    A late or doubled task finds nothing to claim and ends.
+    """
+    with system_scope("finds the lane of a task"):
+        lane = Run.objects.filter(pk=run_id).values_list("lane", flat=True).first()
+    if lane is None:
         return "gone"
-    with organisation_scope({organisation}, "task"):
-        run = engine.work(run_id)
-    return run.state if run else "not ours"
+    run = engine.work_next(lane)
+    return f"{run.pk} {run.state}" if run else "nothing to do"
 
 
 def beat(mark: str, number: int) -> None:

@@ -1,5 +1,6 @@
 """A process of its own that uses up a limit, or writes into a vault: started by tests, prints what it got."""
 
+import json
 import sys
 import time
 
@@ -22,6 +23,26 @@ def take(seconds: float) -> int:
         taken += 1
         time.sleep(0.01)
     return taken
+
+
+def slide(seconds: float) -> str:
+    """When the calls of a sliding limit of 25 in 5 seconds were allowed."""
+    limiter = SharedLimiter({LimitScope.CREDENTIAL: "shared"})
+    limits = (RateLimit(scope=LimitScope.CREDENTIAL, count=25, seconds=5, sliding=True),)
+    taken: list[str] = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if wait := limiter.wait_for(limits):
+            time.sleep(min(wait, 0.05))
+        else:
+            taken.append(repr(time.time()))
+    return " ".join(taken)
+
+
+def learn(headers: str, status: str) -> str:
+    limits = (RateLimit(scope=LimitScope.CREDENTIAL, remaining_header="x-left", reset_header="x-reset"),)
+    SharedLimiter({LimitScope.CREDENTIAL: "shared"}).learn(limits, json.loads(headers), int(status))
+    return "learnt"
 
 
 def keep(connector_id: int, name: str) -> int:
@@ -47,5 +68,10 @@ def place(key: str, company: str) -> str:
 
 if __name__ == "__main__":
     what, *given = sys.argv[1:]
-    told = take(20) if what == "take" else place(*given) if what == "place" else keep(int(given[0]), given[1])
+    told = {
+        "take": lambda: take(20),
+        "slide": lambda: slide(float(given[0])),
+        "learn": lambda: learn(*given),
+        "place": lambda: place(*given),
+    }.get(what, lambda: keep(int(given[0]), given[1]))()
     print(told)  # noqa: T201

@@ -1,7 +1,9 @@
-"""Limits of vendors: one row per key, shared by all processes, lowered only."""
+"""Limits of vendors: one row per key, shared by all processes, lowered only; in memory, the database and Redis alike."""
 
+import json
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,15 +14,25 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from apps.connectors import registry
-from apps.connectors.limits import Buckets, DatabaseBuckets, Left, MemoryBuckets, SharedLimiter, limiter
-from apps.connectors.models import RateBucket
+from apps.connectors.buckets import MARK
+from apps.connectors.limits import (
+    OUTAGE,
+    Buckets,
+    DatabaseBuckets,
+    Left,
+    MemoryBuckets,
+    RedisBuckets,
+    SharedLimiter,
+    limiter,
+)
 from apps.connectors.sdk.declaration import LimitScope, RateLimit
-from apps.connectors.sdk.failures import ConnectorError, Failure
+from apps.connectors.sdk.failures import ConnectorError, Failure, NotYetError
 from apps.connectors.sdk.session import Session
 from apps.connectors.standalone import session_for
 from config import environment
 from tests.conftest import ROOT, Manage
 from tests.connectors.fake import APP_TOKEN, KEY, NUMBER, SLUG, Vendor, vendor
+from tests.servers import RedisServer
 
 __all__ = ["vendor"]
 
@@ -42,12 +54,31 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["memory", "database"])
+@pytest.fixture(params=["memory", "database", "redis"])
 def buckets(request: pytest.FixtureRequest) -> Buckets:
     if request.param == "memory":
         return MemoryBuckets()
+    if request.param == "redis":
+        return known(request.getfixturevalue("redis_server"))
     request.getfixturevalue("db")
     return DatabaseBuckets()
+
+
+def known(server: RedisServer) -> RedisBuckets:
+    """Rows in this Redis, which has been asked for long: nothing unknown was taken before."""
+    rows = RedisBuckets(server.url)
+    rows.client.set(MARK, f"{rows.client.info('server')['run_id']} 0")
+    return rows
+
+
+@pytest.fixture(params=["database", "redis"])
+def elsewhere(request: pytest.FixtureRequest, manage: Manage) -> dict[str, str]:
+    """The environment of other processes, whose rows are in the database or in Redis, as this one's are."""
+    if request.param == "database":
+        return manage.environment
+    server = request.getfixturevalue("redis_server")
+    known(server)
+    return manage.environment | {"REDIS_URL": server.url}
 
 
 @pytest.fixture
@@ -181,34 +212,144 @@ def test_threads_at_once_take_exactly_what_there_is(transactional_db: None, atte
         assert sum(pool.map(take, range(4))) == 25
 
 
-def test_two_processes_share_a_limit(manage: Manage) -> None:
-    command = [sys.executable, "-m", "tests.connectors.take", "take"]
-    both = [
-        subprocess.Popen(command, cwd=ROOT, env=manage.environment, stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+def started(environment: dict[str, str], *arguments: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "tests.connectors.take", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
 
-    taken = [int(process.communicate(timeout=60)[0]) for process in both]
+
+def test_four_processes_share_a_limit(elsewhere: dict[str, str]) -> None:
+    every = [started(elsewhere, "take") for _ in range(4)]
+
+    taken = [int(process.communicate(timeout=60)[0]) for process in every]
 
     assert sum(taken) == 20, taken
-    assert RateBucket.objects.get(pk="shared:0").remaining == 0
+    row = SharedLimiter({LimitScope.CREDENTIAL: "shared"}).buckets.read("shared:0")
+    assert row is not None
+    assert row.remaining == 0
 
 
-def test_two_keys_of_one_company_have_one_place_in_two_processes(manage: Manage) -> None:
+def test_four_processes_slide_in_one_window(elsewhere: dict[str, str]) -> None:
+    """Each takes what it gets for some seconds: never more than 25 in any five of them, and no less than could be had."""
+    every = [started(elsewhere, "slide", "12") for _ in range(4)]
+
+    times = sorted(float(at) for process in every for at in process.communicate(timeout=60)[0].split())
+
+    assert all(later - first > 5 for first, later in zip(times, times[25:], strict=False)), times
+    assert len(times) >= 50
+
+
+@pytest.mark.parametrize(("headers", "status"), [({"x-left": "0", "x-reset": "40"}, 200), ({"retry-after": "40"}, 429)])
+def test_what_one_process_learns_stops_the_others(
+    elsewhere: dict[str, str], headers: dict[str, str], status: int
+) -> None:
+    here = SharedLimiter({LimitScope.CREDENTIAL: "shared"})
+    assert here.wait_for(LEARNT) == 0
+
+    process = started(elsewhere, "learn", json.dumps(headers), str(status))
+    process.communicate(timeout=60)
+
+    assert 30 < here.wait_for(LEARNT) <= 41
+    assert 30 < here.pause(LEARNT) <= 41
+
+
+def test_two_keys_of_one_company_have_one_place_in_two_processes(elsewhere: dict[str, str]) -> None:
     """Half a second in the place each: what they held it must not overlap."""
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.connectors.take", "place", key, number],
-            cwd=ROOT,
-            env=manage.environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+    every = [
+        started(elsewhere, "place", key, number)
         for key, number in (("first", "974760673"), ("second", "974 760 673"), ("third", "974760673"))
     ]
-    held = sorted([float(at) for at in process.communicate(timeout=120)[0].split()] for process in started)
+    held = sorted([float(at) for at in process.communicate(timeout=120)[0].split()] for process in every)
 
     assert [len(times) for times in held] == [2, 2, 2]
     assert all(left[1] <= right[0] for left, right in pairwise(held)), held
+
+
+def test_most_of_a_short_window_used_is_a_pause_until_all_of_it_is_free(shared: SharedLimiter, clock: Clock) -> None:
+    """To look takes nothing."""
+    for limits, wait in ((PUBLISHED, 9.0), (SLIDING, 10.5)):
+        shared.prefixes = {LimitScope.CREDENTIAL: str(wait)}
+        assert [shared.pause(limits) for _ in range(5)] == [0] * 5
+        assert shared.wait_for(limits) == 0
+        assert shared.pause(limits) == 0
+        clock.now += 1
+        assert shared.wait_for(limits) == 0
+        assert shared.pause(limits) == pytest.approx(wait)
+        assert shared.wait_for(limits) == 0
+
+
+def test_a_long_window_is_a_pause_only_when_it_is_used_up(shared: SharedLimiter) -> None:
+    daily = (RateLimit(scope=LimitScope.CREDENTIAL, count=3, seconds=86400),)
+    assert [shared.wait_for(daily), shared.wait_for(daily), shared.pause(daily)] == [0, 0, 0]
+    assert [shared.wait_for(daily), shared.pause(daily)] == [0, 86400]
+
+
+# -- Redis comes and goes ----------------------------------------------------------------------------------------------
+
+
+def test_while_redis_is_gone_nobody_has_a_turn_and_it_is_told_once(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    here = SharedLimiter({LimitScope.CREDENTIAL: "key"}, known(redis_server))
+    assert here.wait_for(PUBLISHED) == 0
+    entry = here.enter(ALONE, 60)
+    assert entry is not None
+    redis_server.kill()
+
+    for _call in range(3):
+        assert (here.wait_for(PUBLISHED), here.pause(PUBLISHED), here.enter(ALONE, 60)) == (OUTAGE, OUTAGE, None)
+        here.learn(LEARNT, {}, 429)
+    here.leave(entry)
+    redis_server.start()
+    assert here.pause(LEARNT) == 0
+
+    said = [record.levelname for record in caplog.records if "Redis" in record.message]
+    assert said == ["ERROR", "WARNING"]
+
+
+def test_a_redis_that_forgot_is_waited_out(redis_server: RedisServer) -> None:
+    """What was taken before it was killed is in no row: as long as that may count, nobody has a turn."""
+    short = (RateLimit(scope=LimitScope.CREDENTIAL, count=3, seconds=1.5, sliding=True),)
+    here = SharedLimiter({LimitScope.CREDENTIAL: "key"}, known(redis_server))
+    assert [here.wait_for(short) for _ in range(3)] == [0, 0, 0]
+    redis_server.kill()
+    redis_server.start()
+
+    told = SharedLimiter({LimitScope.CREDENTIAL: "key"}, RedisBuckets(redis_server.url))
+    assert 1 < told.wait_for(short) < 2.1
+    assert told.enter(ALONE, 1) is None
+    time.sleep(2.1)
+    assert told.wait_for(short) == 0
+    assert told.enter(ALONE, 1) is not None
+
+
+def test_a_session_without_redis_waits_and_sends_nothing(
+    vendor: Vendor, redis_server: RedisServer, clock: Clock
+) -> None:
+    session = _session(clock)
+    assert isinstance(session.limiter, SharedLimiter)
+    session.limiter.buckets = known(redis_server)
+    session.sleep = lambda _seconds: None
+    redis_server.kill()
+
+    with pytest.raises(NotYetError) as caught:
+        session.read("/login", method="POST", payload={"key": KEY}, signed=False)
+
+    assert (caught.value.retry_after, caught.value.sent) == (OUTAGE, False)
+    assert vendor.heard == []
+
+
+def test_who_is_in_the_way_waits_a_bit_only(vendor: Vendor, clock: Clock) -> None:
+    session = _session(clock)
+    session.sleep = lambda _seconds: None
+    vendor.headers = {"X-Remaining": "0", "X-Reset": "3"}
+    session.read("/login", method="POST", payload={"key": KEY}, signed=False)
+    session.is_in_the_way = lambda: True
+
+    with pytest.raises(NotYetError) as caught:
+        session.read("/login", method="POST", payload={"key": KEY}, signed=False)
+
+    assert caught.value.retry_after == 4
+    assert len(vendor.heard) == 1
 
 
 def test_one_consent_is_one_company(vendor: Vendor) -> None:

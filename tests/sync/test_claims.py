@@ -115,12 +115,12 @@ def test_a_claimed_run_cannot_be_claimed_again_and_a_late_or_doubled_task_change
         assert taken is not None
         before = Run.objects.filter(pk=run.pk).values().get()
 
-    assert [tasks.work(run.pk), tasks.work(run.pk)] == ["not ours", "not ours"]
+    assert [tasks.work(run.pk), tasks.work(run.pk)] == ["nothing to do", "nothing to do"]
     with system_scope("tests"):
         assert Run.objects.filter(pk=run.pk).values().get() == before
         end(taken, RunState.SUCCEEDED)
         after = Run.objects.filter(pk=run.pk).values().get()
-    assert tasks.work(run.pk) == "not ours"
+    assert tasks.work(run.pk) == "nothing to do"
     assert tasks.work(run.pk + 1000) == "gone"
     with system_scope("tests"):
         assert Run.objects.filter(pk=run.pk).values().get() == after
@@ -378,7 +378,7 @@ def test_a_worker_paused_past_its_lease_writes_nothing_of_its_later_page(
 
     before = books()
     os.kill(paused.pid, signal.SIGCONT)
-    assert answer(paused) == RunState.RUNNING  # the newer worker's
+    assert answer(paused) == f"{run.pk} {RunState.RUNNING}"  # the newer worker's
     assert paused.wait(10) == 0
     assert books() == before
     assert len(before[0]) < made.held_by_vendor(number)
@@ -391,4 +391,4 @@ def test_a_worker_paused_past_its_lease_writes_nothing_of_its_later_page(
     assert (run.state, run.attempts) == (RunState.SUCCEEDED, 0)
     assert Voucher.objects.count() == made.held_by_vendor(number)
     enqueue(run)  # its late task
-    assert tasks.work(run.pk) == "not ours"
+    assert tasks.work(run.pk) == "nothing to do"

@@ -138,7 +138,7 @@ class Provider:
     resolve: Callable[["Session"], str] | None = None
     discover: Callable[["Session"], Iterable[Identity]] | None = None
     company_lost: tuple[int, ...] = (401, 403, 404)  # statuses after which a resolved company is resolved again
-    concurrency: int = 4
+    concurrency: int = 4  # runs worked at once with one credential, over all workers
     timeout: timedelta = timedelta(seconds=60)
     spec_gaps: tuple[SpecGap, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)

@@ -64,6 +64,10 @@ class ConnectorError(Exception):
         self.facts = dict(facts or {})
 
 
+class NotYetError(ConnectorError):
+    """The call's turn under the vendor's limits has not come: nothing was sent, and nothing was refused."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """What a refusal is judged by: the answer, and whether its body could be read as the vendor's own error."""

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from apps.connectors.sdk import oauth, remedies
 from apps.connectors.sdk.declaration import Auth, Provider, Values
 from apps.connectors.sdk.decoding import parse_json
-from apps.connectors.sdk.failures import ConnectorError, Failure, Remedy, Seen
+from apps.connectors.sdk.failures import ConnectorError, Failure, NotYetError, Remedy, Seen
 from apps.connectors.sdk.masking import Masker
 from apps.connectors.sdk.ports import (
     Entry,
@@ -37,6 +37,8 @@ ATTEMPTS = 4
 LONGEST_WAIT = 8.0  # seconds slept inside one call; longer waits go back to the engine as `retry_after`
 FIRST_WAIT = 0.5
 LONGEST_DETAIL = 500
+A_BIT = 1.0  # seconds waited for a turn or a place even where others could use the time
+PLACE_WAIT = 2.0  # seconds after which a place is asked for again
 LONGEST_QUEUE = 30.0  # seconds waited for a place where the vendor takes so many calls at once
 STALE_TURN = 0.25  # seconds after which a turn of a limit, not yet used, is asked for again
 
@@ -108,6 +110,7 @@ class Session:
     limiter: Limiter = field(default_factory=NoLimiter)
     record: Recorder = lambda _exchange: None
     keep_company_key: Callable[[str | None], None] = lambda _key: None
+    is_in_the_way: Callable[[], bool] = lambda: False  # whether whoever waits here keeps others from their work
     sleep: Callable[[float], None] = time.sleep
     requests: int = 0
     former_company: str | None = None  # the key that was cached before the company was looked up again
@@ -148,6 +151,8 @@ class Session:
             out = self._copied(request, signed=signed)  # what fails here has had its own further tries
             try:
                 return self._once(out, signed=signed, accept=accept, raw=raw)
+            except NotYetError:
+                raise  # it has waited as long as it may
             except ConnectorError as error:
                 if signed and not renewed and error.facts.get("status") == "401" and self._renew():
                     renewed = True
@@ -268,18 +273,21 @@ class Session:
             if not wait and time.monotonic() - asked < STALE_TURN:
                 return
             waited += wait  # asked again: others may have been quicker
-            if waited > LONGEST_WAIT:
-                raise ConnectorError(Failure.TRANSIENT, remedies.BUSY, retry_after=wait, sent=False)
+            if self._is_too_long(waited, LONGEST_WAIT):
+                raise NotYetError(Failure.TRANSIENT, remedies.BUSY, retry_after=wait, sent=False)
             if wait:
                 self.sleep(wait)
+
+    def _is_too_long(self, waited: float, longest: float) -> bool:
+        return waited > longest or (waited > A_BIT and self.is_in_the_way())
 
     def _entered(self) -> Entry:
         """A place among the calls that the vendor takes at once."""
         waited, wait = 0.0, 0.05
         lease = self.provider.timeout.total_seconds() + 2 * LONGEST_WAIT
         while (entry := self.limiter.enter(self.provider.limits, lease)) is None:
-            if waited > LONGEST_QUEUE:
-                raise ConnectorError(Failure.TRANSIENT, remedies.BUSY, retry_after=5.0, sent=False)
+            if self._is_too_long(waited, LONGEST_QUEUE):
+                raise NotYetError(Failure.TRANSIENT, remedies.BUSY, retry_after=PLACE_WAIT, sent=False)
             self.sleep(wait)
             waited, wait = waited + wait, min(1.0, wait * 1.5)
         return entry
