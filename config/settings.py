@@ -51,8 +51,9 @@ KONTOR_HISTORY_YEARS = env.int("KONTOR_HISTORY_YEARS", default=1)
 KONTOR_DELETE_MOST = env.int("KONTOR_DELETE_MOST", default=20)
 KONTOR_DELETE_SOME = env.int("KONTOR_DELETE_SOME", default=5)
 KONTOR_DELETE_PERCENT = env.int("KONTOR_DELETE_PERCENT", default=2)
-# Raw payloads of exchanges are kept this long.
+# What was sent and answered is kept this long; that a call was made, and how it ended, KONTOR_EXCHANGE_DAYS.
 KONTOR_PAYLOAD_DAYS = max(1, env.int("KONTOR_PAYLOAD_DAYS", default=30))
+KONTOR_EXCHANGE_DAYS = max(KONTOR_PAYLOAD_DAYS, env.int("KONTOR_EXCHANGE_DAYS", default=400))
 # Rows of finished background tasks, and problems that are over, are kept this long.
 KONTOR_TASK_DAYS = max(1, env.int("KONTOR_TASK_DAYS", default=7))
 KONTOR_PROBLEM_DAYS = max(1, env.int("KONTOR_PROBLEM_DAYS", default=400))

@@ -178,7 +178,8 @@ class ExchangePayload(TenantModel):
 class Exchange(TenantModel):
     """One HTTP call, kept for people to read; secrets are masked before it is written. `run_id` is a plain id.
 
-    `place` is the address without its query, in clear for lists and search; what may hold personal data is encrypted.
+    `place` is the address without its query, in clear for lists and search; what may hold personal data is encrypted,
+    and NULL when its days are over.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, verbose_name=_("organisation"))
@@ -187,18 +188,21 @@ class Exchange(TenantModel):
     at = models.DateTimeField(_("at"), db_index=True)
     method = models.CharField(_("method"), max_length=8)
     place = models.TextField(_("address"), default="")
-    url = SafeEncryptedText(_("address as sent"), default="")
+    url = SafeEncryptedText(_("address as sent"), null=True, default="")
     status = models.PositiveSmallIntegerField(_("status"), null=True)
     seconds = models.FloatField(_("seconds"))
     size = models.PositiveIntegerField(_("bytes"), default=0)
-    request = SafeEncryptedText(_("sent"), blank=True, default="")
-    error = SafeEncryptedText(_("error"), blank=True, default="")
+    request = SafeEncryptedText(_("sent"), null=True, blank=True, default="")
+    error = SafeEncryptedText(_("error"), null=True, blank=True, default="")
     payload = models.ForeignKey(ExchangePayload, on_delete=models.SET_NULL, null=True, verbose_name=_("answer"))
 
     class Meta:
         verbose_name = _("exchange")
         verbose_name_plural = _("exchanges")
         ordering = ("-id",)
+        indexes = (
+            models.Index(fields=("at",), condition=models.Q(url__isnull=False), name="exchange_with_content"),
+        )
 
     def __str__(self) -> str:
         return f"{self.method} {self.place}"[:120]
@@ -223,6 +227,44 @@ class PageDigest(TenantModel):
 
     def __str__(self) -> str:
         return self.key
+
+
+class PayloadShape(TenantModel):
+    """Which fields the vendor's answers have at one place, and what is other now than it always was. No values."""
+
+    TENANT_PATH = "connection__client__organisation"
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="shapes")
+    place = models.CharField(_("asked"), max_length=300)
+    known = models.JSONField(default=dict)
+    changes = models.JSONField(_("changed"), default=list)
+    seen_at = models.DateTimeField(_("seen"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("form of answers")
+        verbose_name_plural = _("forms of answers")
+        constraints = (models.UniqueConstraint(fields=("connection", "place"), name="shape_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.connection} · {self.place}"
+
+
+class Examination(TenantModel):
+    """What the doctor found when it looked at a connection last."""
+
+    TENANT_PATH = "connection__client__organisation"
+
+    connection = models.OneToOneField(Connection, on_delete=models.CASCADE, primary_key=True)
+    at = models.DateTimeField(_("examined"), auto_now=True)
+    checks = models.JSONField(default=list)
+    warnings = models.JSONField(default=list)
+
+    class Meta:
+        verbose_name = _("examination")
+        verbose_name_plural = _("examinations")
+
+    def __str__(self) -> str:
+        return f"examination of connection {self.connection_id}"
 
 
 class RateBucket(models.Model):

@@ -17,6 +17,7 @@ SHORTEST_KEY = 32
 GLOBAL_MODELS = {
     "organisations.User": "a person may work for several organisations",
     "connectors.RateBucket": "a vendor's limit may be shared by organisations",
+    "sync.Chore": "what is done once a day for all of them",
 }
 
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from apps.core.scope import system_scope
 from apps.sync.claims import reap
-from apps.sync.timetable import start_due
+from apps.sync.timetable import start_chores, start_due
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ class Supervisor:
             try:
                 close_old_connections()
                 start_due(timezone.now())
+                start_chores(timezone.now())
                 reap()
             except DatabaseError:
                 log.exception("the timetable could not be looked at; trying again")

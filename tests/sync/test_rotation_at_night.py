@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,9 +78,10 @@ def test_keys_are_changed_under_a_running_night(
 
 
 def test_runs_that_were_queued_before_the_signing_key_was_changed_are_worked(
-    bureau: Callable[..., Bureau], manage: Manage, wait_until: Callable[..., None]
+    bureau: Callable[..., Bureau], manage: Manage, wait_until: Callable[..., None], settings: Any
 ) -> None:
     """django-q2 throws away what it cannot check, SECRET_KEY_FALLBACKS or not; our own rows bring it back."""
+    settings.KONTOR_LEASE_SECONDS = 2  # four times as long a queued run is left alone
     made = bureau(clients=2, vouchers=40)
     for feed in made.feeds.values():
         start_run(feed=feed, kind=RunKind.MANUAL)

@@ -4,7 +4,7 @@ import apps.core.fields
 
 
 def sealed(name, **options):
-    return apps.core.fields.SafeEncryptedText(default="", verbose_name=name, **options)
+    return apps.core.fields.SafeEncryptedText(default="", null=True, verbose_name=name, **options)
 
 
 class Migration(migrations.Migration):
@@ -23,6 +23,10 @@ class Migration(migrations.Migration):
         migrations.AlterField("exchange", "request", sealed("sent", blank=True)),
         migrations.AlterField("exchange", "error", sealed("error", blank=True)),
         migrations.AlterField("exchangepayload", "body", apps.core.fields.SafeEncryptedBytes()),
+        migrations.AddIndex(
+            "exchange",
+            models.Index(fields=("at",), condition=models.Q(url__isnull=False), name="exchange_with_content"),
+        ),
         migrations.AlterField(
             "exchangepayload", "kept_at", models.DateTimeField(auto_now_add=True, db_index=True)
         ),

@@ -108,6 +108,7 @@ class Session:
     limiter: Limiter = field(default_factory=NoLimiter)
     record: Recorder = lambda _exchange: None
     keep_company_key: Callable[[str | None], None] = lambda _key: None
+    saw: Callable[[str, Any], None] = lambda _place, _data: None  # an answer of the API proper
     sleep: Callable[[float], None] = time.sleep
     requests: int = 0
     former_company: str | None = None  # the key that was cached before the company was looked up again
@@ -239,9 +240,15 @@ class Session:
         data, readable = self._decoded(reply)
         seen = Seen(status=reply.status, headers=reply.headers, body=data, path=out.path)
         if fine and readable and not self.provider.refused(seen):
+            if signed:
+                self.saw(self._place(out), data)
             return Answer(status=reply.status, headers=reply.headers, body=reply.body, data=data)
         excerpt = self.masker.body(reply.body).decode("utf-8", "replace")  # masked whole: half a secret is not found
         raise self._refused(seen, excerpt, readable=readable)
+
+    def _place(self, out: Prepared) -> str:
+        chosen = [f"{name}={value}" for name, value in out.params if name in self.provider.shape_params]
+        return self.masker.text(f"{self.provider.place_of(out.path)}{'?' if chosen else ''}{'&'.join(chosen)}")
 
     def _decoded(self, reply: Reply) -> tuple[Any, bool]:
         return self.provider.decode(reply.body, reply.headers) if reply.body else (None, False)
