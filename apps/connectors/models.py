@@ -200,9 +200,7 @@ class Exchange(TenantModel):
         verbose_name = _("exchange")
         verbose_name_plural = _("exchanges")
         ordering = ("-id",)
-        indexes = (
-            models.Index(fields=("at",), condition=models.Q(url__isnull=False), name="exchange_with_content"),
-        )
+        indexes = (models.Index(fields=("at",), condition=models.Q(url__isnull=False), name="exchange_with_content"),)
 
     def __str__(self) -> str:
         return f"{self.method} {self.place}"[:120]

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.utils.translation import gettext_noop as _
 
+from apps.audit.actions import note
 from apps.connectors.models import Connection, PayloadShape
 from apps.connectors.registry import label_of
 from apps.connectors.sdk.failures import Failure, Who
@@ -71,11 +72,18 @@ def keep_shapes(connection: Connection, seen: dict[str, Shape]) -> None:
             row.save()
 
 
-def accept_shapes(connection: Connection) -> int:
+def accept_shapes(connection: Connection, *, actor: Any) -> int:
     """What the vendor answers now is how it is from now on: it is learnt anew. Returns how many places that were."""
     changed = [row for row in PayloadShape.objects.filter(connection=connection) if row.changes]
     with transaction.atomic():
         for row in changed:
+            note(
+                organisation_id=connection.client.organisation_id,
+                actor=actor,
+                action="connection.form_accepted",
+                subject=connection,
+                details={"place": row.place, "changes": row.changes},
+            )
             resolve_problems(subject=row)
             row.delete()
     return len(changed)

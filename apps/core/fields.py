@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from django.db.models.expressions import Combinable
 
     # the library carries no types
-    EncryptedTextField = models.TextField[str, str]
-    EncryptedField = models.Field[bytes, bytes]
+    EncryptedTextField = models.TextField[str | None, Any]
+    EncryptedBinary = models.BinaryField[bytes, bytes]
     WholeNumbers = models.BigIntegerField["Decimal | int | str | Combinable | None", Any]
 else:
     from fernet_fields import EncryptedField, EncryptedTextField
+
+    class EncryptedBinary(EncryptedField, models.BinaryField):
+        pass
 
     WholeNumbers = models.BigIntegerField
 
@@ -111,7 +114,7 @@ class SafeEncryptedText(EncryptedTextField):
         return token
 
 
-class SafeEncryptedBytes(EncryptedField, models.BinaryField):  # type: ignore[misc]
+class SafeEncryptedBytes(EncryptedBinary):
     """Encrypted bytes: a Fernet token of the same keys without its base64, which would take a third more room."""
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:

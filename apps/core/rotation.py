@@ -157,7 +157,7 @@ def _read(column: Column, pk: Any) -> bytes | None:
 
 def _replaced(column: Column, pk: Any, read: bytes, new: bytes) -> bool:
     table, key, name = _names(column)
-    binary = connection.Database.Binary
+    binary = connection.Database.Binary  # type: ignore[attr-defined] # the database's own module
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {table} SET {name} = %s WHERE {key} = %s AND {name} = %s",  # noqa: S608 - our own names

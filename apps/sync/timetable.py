@@ -72,13 +72,13 @@ def start_chores(now: datetime) -> list[str]:
         due[f"examine organisation {organisation.pk}"] = (night, *task)
     had = dict(Chore.objects.values_list("name", "day"))
     started = []
-    for name, (day, task, arguments) in due.items():
+    for name, (day, function, arguments) in due.items():
         if had.get(name, date.min) >= day:
             continue
         with transaction.atomic():  # the task is seen only if the day is ours
             if name not in had:
                 Chore.objects.bulk_create([Chore(name=name, day=date.min)], ignore_conflicts=True)
             if Chore.objects.filter(name=name, day__lt=day).update(day=day):
-                async_task(task, *arguments, cluster=Lane.NIGHTLY)
+                async_task(function, *arguments, cluster=Lane.NIGHTLY)
                 started.append(name)
     return started

@@ -72,9 +72,7 @@ def test_every_encrypted_column_of_every_model_is_walked() -> None:
     } <= named  # fmt: skip
 
 
-def test_everything_is_read_with_the_new_key_alone(
-    db: None, settings: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_everything_is_read_with_the_new_key_alone(db: None, settings: Any, capsys: pytest.CaptureFixture[str]) -> None:
     made = [secret(f"secret {number}") for number in range(450)]  # more than are looked up at once
     payload = keep_payload(OrganisationFactory().pk, b"a page")
     settings.FERNET_KEYS = [NEW, *settings.FERNET_KEYS]

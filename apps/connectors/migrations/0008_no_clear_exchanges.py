@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 from django.db import migrations, models
 
 import apps.core.fields
@@ -27,7 +28,5 @@ class Migration(migrations.Migration):
             "exchange",
             models.Index(fields=("at",), condition=models.Q(url__isnull=False), name="exchange_with_content"),
         ),
-        migrations.AlterField(
-            "exchangepayload", "kept_at", models.DateTimeField(auto_now_add=True, db_index=True)
-        ),
+        migrations.AlterField("exchangepayload", "kept_at", models.DateTimeField(auto_now_add=True, db_index=True)),
     ]

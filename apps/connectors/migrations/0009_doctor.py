@@ -5,39 +5,51 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('connectors', '0008_no_clear_exchanges'),
+        ("connectors", "0008_no_clear_exchanges"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Examination',
+            name="Examination",
             fields=[
-                ('connection', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, serialize=False, to='connectors.connection')),
-                ('at', models.DateTimeField(auto_now=True, verbose_name='examined')),
-                ('checks', models.JSONField(default=list)),
-                ('warnings', models.JSONField(default=list)),
+                (
+                    "connection",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        serialize=False,
+                        to="connectors.connection",
+                    ),
+                ),
+                ("at", models.DateTimeField(auto_now=True, verbose_name="examined")),
+                ("checks", models.JSONField(default=list)),
+                ("warnings", models.JSONField(default=list)),
             ],
             options={
-                'verbose_name': 'examination',
-                'verbose_name_plural': 'examinations',
+                "verbose_name": "examination",
+                "verbose_name_plural": "examinations",
             },
         ),
         migrations.CreateModel(
-            name='PayloadShape',
+            name="PayloadShape",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('place', models.CharField(max_length=300, verbose_name='asked')),
-                ('known', models.JSONField(default=dict)),
-                ('changes', models.JSONField(default=list, verbose_name='changed')),
-                ('seen_at', models.DateTimeField(auto_now=True, verbose_name='seen')),
-                ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='shapes', to='connectors.connection')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("place", models.CharField(max_length=300, verbose_name="asked")),
+                ("known", models.JSONField(default=dict)),
+                ("changes", models.JSONField(default=list, verbose_name="changed")),
+                ("seen_at", models.DateTimeField(auto_now=True, verbose_name="seen")),
+                (
+                    "connection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="shapes", to="connectors.connection"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'form of answers',
-                'verbose_name_plural': 'forms of answers',
-                'constraints': [models.UniqueConstraint(fields=('connection', 'place'), name='shape_once')],
+                "verbose_name": "form of answers",
+                "verbose_name_plural": "forms of answers",
+                "constraints": [models.UniqueConstraint(fields=("connection", "place"), name="shape_once")],
             },
         ),
     ]

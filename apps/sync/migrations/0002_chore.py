@@ -4,21 +4,20 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('sync', '0001_initial'),
+        ("sync", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Chore',
+            name="Chore",
             fields=[
-                ('name', models.CharField(max_length=60, primary_key=True, serialize=False)),
-                ('day', models.DateField()),
+                ("name", models.CharField(max_length=60, primary_key=True, serialize=False)),
+                ("day", models.DateField()),
             ],
             options={
-                'verbose_name': 'chore',
-                'verbose_name_plural': 'chores',
+                "verbose_name": "chore",
+                "verbose_name_plural": "chores",
             },
         ),
     ]

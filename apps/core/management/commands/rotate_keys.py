@@ -15,7 +15,9 @@ TELL_SECONDS = 2.0
 
 
 class Command(BaseCommand):
-    help = "Re-encrypts every secret and kept payload with the first of FERNET_KEYS, then proves that nothing old is left."
+    help = (
+        "Re-encrypts every secret and kept payload with the first of FERNET_KEYS, then proves that nothing old is left."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--check", action="store_true", help="only prove; nothing is written")
