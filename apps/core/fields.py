@@ -1,6 +1,8 @@
 """Column types of ours: money as whole ten-thousandths, and text and bytes that are encrypted at rest."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +11,7 @@ from django.db import models
 from django.db.models.functions import Cast
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.encryption import ring
+from apps.core.encryption import InvalidToken, ring
 
 if TYPE_CHECKING:
     from django.db.models.expressions import Combinable
@@ -28,6 +30,7 @@ else:
 
 PLACES = 4
 SCALE = 10**PLACES
+TOKEN = "gAAAAA"  # how every Fernet token begins
 
 
 class AmountError(ValueError):
@@ -100,6 +103,17 @@ class SafeEncryptedText(EncryptedTextField):
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
         return value if _is_bulk_update(value) else super().get_db_prep_save(value, connection)
 
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> str | None:  # noqa: ARG002 - Django's
+        return None if value is None else ring().decrypt(bytes(value)).decode()
+
+    def value_to_string(self, obj: Any) -> str:
+        """For `dumpdata`, which would write it in clear."""
+        return ring().encrypt((self.value_from_object(obj) or "").encode()).decode()
+
+    def to_python(self, value: Any) -> Any:
+        """What `dumpdata` wrote is taken back."""
+        return _loaded(value, lambda token: ring().decrypt(token).decode())
+
     @property
     def fernet(self) -> Any:
         return ring()  # the library keeps one per field object, made of the keys of that moment
@@ -125,6 +139,13 @@ class SafeEncryptedBytes(EncryptedBinary):
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> bytes | None:  # noqa: ARG002 - Django's
         return None if value is None else ring().decrypt(self.token(bytes(value)))
 
+    def value_to_string(self, obj: Any) -> str:
+        """For `dumpdata`, which would write it in clear."""
+        return ring().encrypt(bytes(self.value_from_object(obj))).decode()
+
+    def to_python(self, value: Any) -> Any:
+        return _loaded(value, ring().decrypt)
+
     @staticmethod
     def token(stored: bytes) -> bytes:
         return urlsafe_b64encode(stored)
@@ -132,6 +153,13 @@ class SafeEncryptedBytes(EncryptedBinary):
     @staticmethod
     def stored(token: bytes) -> bytes:
         return urlsafe_b64decode(token)
+
+
+def _loaded(value: Any, opened: Callable[[bytes], Any]) -> Any:
+    if isinstance(value, str) and value.startswith(TOKEN):
+        with suppress(InvalidToken):
+            return opened(value.encode())
+    return value
 
 
 def _is_bulk_update(value: Any) -> bool:

@@ -69,10 +69,10 @@ class Prepared:
 
     method: str
     path: str
-    params: list[tuple[str, str]]
-    headers: dict[str, str]
-    body: bytes = b""
-    address: str = ""
+    params: list[tuple[str, str]] = field(repr=False)
+    headers: dict[str, str] = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+    address: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +99,12 @@ class Session:
 
     provider: Provider
     auth: Auth
-    values: Values
+    values: Values = field(repr=False)
     transport: Transport
     company_key: str | None = None
-    vault: Vault = field(default_factory=NoVault)
-    tokens: TokenStore = field(default_factory=MemoryTokens)
-    held_tokens: Tokens | None = None  # the ones in use
+    vault: Vault = field(default_factory=NoVault, repr=False)
+    tokens: TokenStore = field(default_factory=MemoryTokens, repr=False)
+    held_tokens: Tokens | None = field(default=None, repr=False)  # the ones in use
     limiter: Limiter = field(default_factory=NoLimiter)
     record: Recorder = lambda _exchange: None
     keep_company_key: Callable[[str | None], None] = lambda _key: None
@@ -113,8 +113,8 @@ class Session:
     requests: int = 0
     former_company: str | None = None  # the key that was cached before the company was looked up again
     resolved_here: bool = False  # `resolve` ran in this session: its answer is fresh
-    masker: Masker = field(init=False)
-    memory: dict[str, Any] = field(default_factory=dict)
+    masker: Masker = field(init=False, repr=False)
+    memory: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         secret = {spec.name for spec in self.auth.fields if spec.secret}
@@ -298,6 +298,7 @@ class Session:
         at = datetime.now(UTC)
         reply: Reply | None = None
         error = ""
+        self.masker.sending(out.headers)
         try:
             reply = self.transport.send(out.method, url, out.params, out.headers, out.body)
             return reply
