@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import IO
 
 import pytest
 from django.conf import settings
@@ -144,13 +145,15 @@ class Manage:
             pytest.fail(f"{' '.join(arguments)} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, stderr: IO[bytes] | None = None, **environment: str) -> subprocess.Popen[str]:
         """Start a command in a session of its own; whatever is left of it is killed when the test ends."""
         process = subprocess.Popen(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
             env=self.environment | environment,
             stdin=subprocess.DEVNULL,
+            stdout=stderr,
+            stderr=stderr,
             text=True,
             start_new_session=True,
         )
