@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,9 +25,9 @@ from apps.connectors.models import Connection, Examination, PayloadShape
 from apps.connectors.registry import provider as provider_of
 from apps.connectors.sdk import remedies
 from apps.connectors.sdk.auths import OAuth, address_of
-from apps.connectors.sdk.declaration import Auth, Provider
+from apps.connectors.sdk.declaration import Auth, Provider, Reader
 from apps.connectors.sdk.failures import ConnectorError, Failure, Remedy, Who
-from apps.connectors.sdk.queries import Full, Query, Window
+from apps.connectors.sdk.queries import Full, Page, Query, Window
 from apps.connectors.sdk.session import Session
 from apps.connectors.sdk.transport import CONNECT_SECONDS, NetworkError, Transport
 from apps.connectors.sessions import answered, keep_shapes, open_session
@@ -239,9 +240,7 @@ def _read(report: Report, session: Session) -> None:
         if query is None or endpoint is None or endpoint.read is None:
             continue
         try:
-            page = answered(
-                session, lambda: next(iter(endpoint.read(session, query=query, resume=None, digests=_NONE)))
-            )  # type: ignore[misc] # noqa: B023
+            page = answered(session, partial(_first_page, session, endpoint.read, query))
         except ConnectorError as error:
             if error.failure is not Failure.PERMISSION:
                 raise _EndedError(_check_of(session, error, Check.READ), error) from error
@@ -255,6 +254,12 @@ def _read(report: Report, session: Session) -> None:
         first.detail = f"{names}: {first.detail}"
         raise _EndedError(Check.RIGHTS, first)
     report.fine(Check.READ)
+
+
+def _first_page(session: Session, read: Reader, query: Query) -> Page:
+    for page in read(session, query=query, resume=None, digests=_NONE):
+        return page
+    return Page(last=True)
 
 
 def _query(resource: Resource, today: date, year: FiscalYear | None) -> Query | None:

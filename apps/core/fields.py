@@ -30,7 +30,7 @@ else:
 
 PLACES = 4
 SCALE = 10**PLACES
-TOKEN = "gAAAAA"  # how every Fernet token begins
+BEGINS = "gAAAAA"  # every Fernet token
 
 
 class AmountError(ValueError):
@@ -156,7 +156,7 @@ class SafeEncryptedBytes(EncryptedBinary):
 
 
 def _loaded(value: Any, opened: Callable[[bytes], Any]) -> Any:
-    if isinstance(value, str) and value.startswith(TOKEN):
+    if isinstance(value, str) and value.startswith(BEGINS):
         with suppress(InvalidToken):
             return opened(value.encode())
     return value

@@ -2,25 +2,23 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from apps.connectors.doctor import Report, examine, tell
 from apps.connectors.enums import Check
-from apps.connectors.models import Connection, Connector, ConnectorSecret, Examination
-from apps.connectors.sdk.failures import Failure, Refusal
-from apps.connectors.sdk.remedies import NOT_ALLOWED
+from apps.connectors.models import Connection, ConnectorSecret, Examination
 from apps.core.scope import system_scope
 from apps.notifications.models import Problem
-from tests.connectors.fake import KEY, NUMBER, SLUG, Vendor, vendor
 from tests.conftest import Manage
+from tests.connectors.fake import KEY, NUMBER, SLUG, Vendor, vendor
+from tests.connectors.oauth_vendor import OAuthVendor, oauth_vendor
+from tests.connectors.test_oauth_processes import granted
 from tests.factories import ClientFactory, ConnectionFactory, ConnectorFactory
 
-__all__ = ["vendor"]
+__all__ = ["oauth_vendor", "vendor"]
 pytestmark = pytest.mark.django_db
 OK, FAILED, NOT = "ok", "failed", "not_reached"
 
@@ -127,3 +125,71 @@ def test_the_last_examination_is_kept_without_secrets(vendor: Vendor) -> None:
     assert [found["state"] for found in kept.checks][:3] == [OK, OK, FAILED]
     assert "a-key-that-the-vendor-does-not-know" not in json.dumps(kept.checks)
     assert timezone.now() - kept.at < timedelta(minutes=1)
+
+
+def test_a_right_that_is_missing(vendor: Vendor) -> None:
+    vendor.fail["/vouchers"] = 403
+    report = examine(connected())
+
+    assert failed(report) == ("rights", "connector.not_allowed")
+    assert states(report) == [OK, OK, OK, OK, FAILED, OK, NOT]
+    assert report.checks[Check.RIGHTS].detail.startswith("vouchers: ")
+
+
+def test_a_page_that_cannot_be_read(vendor: Vendor) -> None:
+    vendor.pages = [[{"id": "1", "date": "no day"}]]
+    report = examine(connected())
+
+    assert failed(report) == ("read", "connector.not_understood")
+    assert states(report) == [*[OK] * 6, FAILED]
+
+
+def test_a_consent_that_was_withdrawn_and_one_that_ends_soon(oauth_vendor: OAuthVendor) -> None:
+    connection = granted(oauth_vendor, ended=True)
+    assert examine(connection).ok
+    OAuthGrant.objects.update(refresh_expires_at=timezone.now() + timedelta(days=3))
+
+    report = examine(connection)
+    assert report.ok
+    assert [trouble.code for trouble in report.warnings] == ["fake_oauth.consent_ends"]
+    tell(report)
+    assert Problem.objects.get(resolved_at=None).code == "fake_oauth.consent_ends"
+
+    oauth_vendor.refuse, oauth_vendor.access = "invalid_grant", "another"
+    report = examine(connection)
+    assert failed(report) == ("token", "fake_oauth.consent_withdrawn")
+    assert states(report) == [OK, OK, OK, FAILED, NOT, NOT, NOT]
+
+
+def test_a_client_secret_that_is_refused(oauth_vendor: OAuthVendor) -> None:
+    connection = granted(oauth_vendor, ended=True)
+    oauth_vendor.refuse = "invalid_client"
+
+    assert failed(examine(connection)) == ("credentials", "connector.client_refused")
+
+
+def test_nobody_is_asked_without_a_consent(oauth_vendor: OAuthVendor) -> None:
+    connection = granted(oauth_vendor)
+    OAuthGrant.objects.all().delete()
+
+    report = examine(connection)
+
+    assert failed(report) == ("token", "fake_oauth.consent_missing")
+    assert states(report) == [OK, OK, NOT, FAILED, NOT, NOT, NOT]
+    assert oauth_vendor.heard == []
+
+
+def test_the_command_has_a_line_per_connection_and_fails_with_one(vendor: Vendor, manage: Manage) -> None:
+    good, bad = connected(), connected(key="a-key-that-the-vendor-does-not-know")
+    manage.environment |= vendor.environment
+
+    done = manage("doctor", "--json", check=False)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(line["client"], line["ok"]) for line in lines] == [(good.client.number, True), (bad.client.number, False)]
+    assert [found["check"] for found in lines[0]["checks"]] == [
+        "address", "tls", "credentials", "token", "rights", "company", "read",
+    ]  # fmt: skip
+    assert (lines[1]["checks"][2]["state"], lines[1]["checks"][3]["state"]) == ("failed", "not_reached")
+    assert done.returncode == 1
+    assert manage("doctor", "--client", good.client.number).returncode == 0
+    assert manage("doctor", "--client", "nobody", check=False).returncode == 2
