@@ -28,10 +28,11 @@ NEW_KEY: Final = 'make one with: python3 -c "import secrets; print(secrets.token
 
 @dataclass(frozen=True)
 class Keys:
-    """The signing key, and the encryption keys of which the first encrypts and all decrypt."""
+    """The signing key and those before it, and the encryption keys of which the first encrypts and all decrypt."""
 
     secret_key: str
     fernet_keys: list[str]
+    former_secret_keys: list[str]
 
 
 def mode(env: environ.Env) -> str:
@@ -48,12 +49,14 @@ def keys(env: environ.Env, *, production: bool, local: Path) -> Keys:
 
     Raises ImproperlyConfigured with the variable and the remedy when one is missing or weak.
     """
+    former = [key for key in _listed(env.str("SECRET_KEY_FALLBACKS", default="")) if key]
     if production:
-        chosen = Keys(_demanded(env, "SECRET_KEY", NEW_KEY), _listed(_demanded(env, "FERNET_KEYS", NEW_KEY)))
+        chosen = Keys(_demanded(env, "SECRET_KEY", NEW_KEY), _listed(_demanded(env, "FERNET_KEYS", NEW_KEY)), former)
     else:
         secret_key, fernet_keys = env.str("SECRET_KEY", default=""), env.str("FERNET_KEYS", default="")
-        made = Keys("", []) if secret_key and fernet_keys else local_keys(local)
-        chosen = Keys(secret_key or made.secret_key, _listed(fernet_keys) if fernet_keys else made.fernet_keys)
+        made = Keys("", [], []) if secret_key and fernet_keys else local_keys(local)
+        listed = _listed(fernet_keys) if fernet_keys else made.fernet_keys
+        chosen = Keys(secret_key or made.secret_key, listed, former)
     _refuse_weak(chosen)
     return chosen
 
@@ -64,7 +67,7 @@ def local_keys(local: Path) -> Keys:
     if not path.exists():
         _make_keys(path)
     content = json.loads(path.read_text(encoding="utf-8"))
-    return Keys(content["SECRET_KEY"], content["FERNET_KEYS"])
+    return Keys(content["SECRET_KEY"], content["FERNET_KEYS"], [])
 
 
 def allowed_hosts(env: environ.Env, *, production: bool) -> list[str]:
@@ -154,9 +157,11 @@ def _listed(value: str) -> list[str]:
 
 def _refuse_weak(chosen: Keys) -> None:
     _refuse_weak_key("SECRET_KEY", chosen.secret_key, SECRET_KEY_LENGTH)
+    for key in chosen.former_secret_keys:
+        _refuse_weak_key("SECRET_KEY_FALLBACKS", key, SECRET_KEY_LENGTH)
     for key in chosen.fernet_keys:
         _refuse_weak_key("FERNET_KEYS", key, FERNET_KEY_LENGTH)
-    if chosen.secret_key in chosen.fernet_keys:
+    if {chosen.secret_key, *chosen.former_secret_keys} & set(chosen.fernet_keys):
         # Otherwise changing the one would lose everything that the other encrypted.
         message = f"FERNET_KEYS repeats SECRET_KEY: {NEW_KEY}"
         raise ImproperlyConfigured(message)

@@ -1,6 +1,7 @@
 """Settings of Kontor. What an operator may set stands here, read from the environment; see `environment.py`.
 
-KONTOR_ENV, SECRET_KEY, FERNET_KEYS (commas between; the first encrypts), DATABASE_URL, ALLOWED_HOSTS: see environment.py.
+KONTOR_ENV, SECRET_KEY, SECRET_KEY_FALLBACKS and FERNET_KEYS (commas between; the first encrypts), DATABASE_URL,
+ALLOWED_HOSTS: see environment.py.
 KONTOR_LOCAL_DIR, KONTOR_DEBUG, KONTOR_TLS_PROXY, REDIS_URL, CSRF_TRUSTED_ORIGINS, EMAIL_URL, KONTOR_LOG_LEVEL: below.
 KONTOR_WORKERS, KONTOR_*_SECONDS, KONTOR_WINDOW_DAYS ...: "Numbers of Kontor", below.
 """
@@ -27,6 +28,8 @@ LOCAL_DIR = Path(env.str("KONTOR_LOCAL_DIR", default=str(BASE_DIR / ".local")))
 _keys = environment.keys(env, production=PRODUCTION, local=LOCAL_DIR)
 
 SECRET_KEY = _keys.secret_key
+# Former signing keys: what they signed (sign-ins, links in mails) stays good until they are taken out.
+SECRET_KEY_FALLBACKS: list[str] = _keys.former_secret_keys
 FERNET_KEYS = _keys.fernet_keys
 # Off unless asked for, also in development: it keeps every statement of a long run in memory and shows values in pages.
 DEBUG = not PRODUCTION and env.bool("KONTOR_DEBUG", default=False)
@@ -49,8 +52,12 @@ KONTOR_HISTORY_YEARS = env.int("KONTOR_HISTORY_YEARS", default=1)
 KONTOR_DELETE_MOST = env.int("KONTOR_DELETE_MOST", default=20)
 KONTOR_DELETE_SOME = env.int("KONTOR_DELETE_SOME", default=5)
 KONTOR_DELETE_PERCENT = env.int("KONTOR_DELETE_PERCENT", default=2)
-# Raw payloads of exchanges are kept this long.
-KONTOR_PAYLOAD_DAYS = env.int("KONTOR_PAYLOAD_DAYS", default=30)
+# What was sent and answered is kept this long; that a call was made, and how it ended, KONTOR_EXCHANGE_DAYS.
+KONTOR_PAYLOAD_DAYS = max(1, env.int("KONTOR_PAYLOAD_DAYS", default=30))
+KONTOR_EXCHANGE_DAYS = max(KONTOR_PAYLOAD_DAYS, env.int("KONTOR_EXCHANGE_DAYS", default=400))
+# Rows of finished background tasks, and problems that are over, are kept this long.
+KONTOR_TASK_DAYS = max(1, env.int("KONTOR_TASK_DAYS", default=7))
+KONTOR_PROBLEM_DAYS = max(1, env.int("KONTOR_PROBLEM_DAYS", default=400))
 # Workers of each lane; interactive (a person waits) has its own number.
 KONTOR_WORKERS = max(1, env.int("KONTOR_WORKERS", default=2))
 KONTOR_WORKERS_INTERACTIVE = max(1, env.int("KONTOR_WORKERS_INTERACTIVE", default=KONTOR_WORKERS))

@@ -122,8 +122,18 @@ class Manage:
         self, *arguments: str, check: bool = True, timeout: float = 120, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; `check` fails the test with the command's words unless it exits 0."""
+        return self._run(["manage.py", *arguments], check=check, timeout=timeout, environment=environment)
+
+    def python(self, code: str, *, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run `code` with Django set up, in a process of its own."""
+        before = "import django; django.setup()\nfrom apps.core.scope import system_scope\n"
+        return self._run(["-c", before + code], check=check, timeout=120, environment=environment)
+
+    def _run(
+        self, arguments: list[str], *, check: bool, timeout: float, environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
+            [sys.executable, *arguments],
             cwd=ROOT,
             env=self.environment | environment,
             capture_output=True,
@@ -132,7 +142,7 @@ class Manage:
             check=False,
         )
         if check and done.returncode:
-            pytest.fail(f"manage.py {' '.join(arguments)} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
+            pytest.fail(f"{' '.join(arguments)} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 
     def start(self, *arguments: str, log: Path | None = None, **environment: str) -> subprocess.Popen[str]:

@@ -31,6 +31,7 @@ WITHOUT_TENANT = {
     "organisations.User": "a person may work for several bureaus; memberships say for which",
     "sync.LaneProcess": "a process of a host, which works for all organisations",
     "connectors.RateBucket": "a limit of the vendor's side, shared by all processes; holds a key's digest and counts",
+    "sync.Chore": "names what is done once a day, and the day",
 }
 
 # Files of a provider's folder (SDK.md 1); a module that grew is a package of the same name.

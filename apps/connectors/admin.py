@@ -73,7 +73,7 @@ class ExchangeAdmin(BureauAdmin):
     list_display = ("when", "method", "address", "answer_state", "took", "length", "connection")
     list_filter = ("method", "status", "connection__connector__provider")
     list_select_related = ("connection__client", "connection__connector")
-    search_fields = ("url",)
+    search_fields = ("place",)
     fields = (
         "at",
         "connection",
@@ -90,7 +90,7 @@ class ExchangeAdmin(BureauAdmin):
     readonly_fields = ("run_link", "answer_state", "sent", "answer")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        found = super().get_queryset(request).defer("request")
+        found = super().get_queryset(request).defer("url", "request", "error")  # a list decrypts nothing
         run = request.GET.get("run_id", "")
         return found.filter(run_id=run) if run.isdigit() else found
 
@@ -103,7 +103,7 @@ class ExchangeAdmin(BureauAdmin):
 
     @display(description=_("address"))
     def address(self, row: Exchange) -> SafeString:
-        return format_html('<span class="k-code">{}</span>', row.url[:140])
+        return format_html('<span class="k-code">{}</span>', row.place[:140])
 
     @display(description=_("status"), ordering="status")
     def answer_state(self, row: Exchange) -> SafeString:

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.clients.models import Client
 from apps.connectors.enums import ConnectionState
-from apps.core.fields import SafeEncryptedText
+from apps.core.fields import SafeEncryptedBytes, SafeEncryptedText
 from apps.core.scope import TenantModel
 from apps.organisations.models import Organisation
 
@@ -145,13 +145,27 @@ class ConsentState(TenantModel):
         return f"{self.provider} · {self.client}"
 
 
+class PayloadKey(TenantModel):
+    """What a bureau's digests of payloads are made with: random, so that a digest tells nothing of what it is of."""
+
+    organisation = models.OneToOneField(Organisation, on_delete=models.CASCADE, primary_key=True)
+    key = SafeEncryptedText()
+
+    class Meta:
+        verbose_name = _("key of payloads")
+        verbose_name_plural = _("keys of payloads")
+
+    def __str__(self) -> str:
+        return f"key of payloads of organisation {self.organisation_id}"
+
+
 class ExchangePayload(TenantModel):
-    """A body, masked and compressed; identical ones of a bureau are kept once."""
+    """A body, masked, compressed and encrypted; identical ones of a bureau are kept once."""
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE)
     digest = models.CharField(max_length=64)
-    body = models.BinaryField()
-    kept_at = models.DateTimeField(auto_now_add=True)
+    body = SafeEncryptedBytes()
+    kept_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:
         verbose_name = _("payload")
@@ -163,28 +177,34 @@ class ExchangePayload(TenantModel):
 
 
 class Exchange(TenantModel):
-    """One HTTP call, kept for people to read; secrets are masked before it is written. `run_id` is a plain id."""
+    """One HTTP call, kept for people to read; secrets are masked before it is written. `run_id` is a plain id.
+
+    `place` is the address without its query, in clear for lists and search; what may hold personal data is encrypted,
+    and NULL when its days are over.
+    """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, verbose_name=_("organisation"))
     connection = models.ForeignKey(Connection, on_delete=models.SET_NULL, null=True, verbose_name=_("connection"))
     run_id = models.BigIntegerField(_("run"), null=True, db_index=True)
     at = models.DateTimeField(_("at"), db_index=True)
     method = models.CharField(_("method"), max_length=8)
-    url = models.TextField(_("address"))
+    place = models.TextField(_("address"), default="")
+    url = SafeEncryptedText(_("address as sent"), null=True, default="")
     status = models.PositiveSmallIntegerField(_("status"), null=True)
     seconds = models.FloatField(_("seconds"))
     size = models.PositiveIntegerField(_("bytes"), default=0)
-    request = models.TextField(_("sent"), blank=True)
-    error = models.TextField(_("error"), blank=True)
+    request = SafeEncryptedText(_("sent"), null=True, blank=True, default="")
+    error = SafeEncryptedText(_("error"), null=True, blank=True, default="")
     payload = models.ForeignKey(ExchangePayload, on_delete=models.SET_NULL, null=True, verbose_name=_("answer"))
 
     class Meta:
         verbose_name = _("exchange")
         verbose_name_plural = _("exchanges")
         ordering = ("-id",)
+        indexes = (models.Index(fields=("at",), condition=models.Q(url__isnull=False), name="exchange_with_content"),)
 
     def __str__(self) -> str:
-        return f"{self.method} {self.url}"[:120]
+        return f"{self.method} {self.place}"[:120]
 
 
 class PageDigest(TenantModel):
@@ -206,6 +226,44 @@ class PageDigest(TenantModel):
 
     def __str__(self) -> str:
         return self.key
+
+
+class PayloadShape(TenantModel):
+    """Which fields the vendor's answers have at one place, and what is other now than it always was. No values."""
+
+    TENANT_PATH = "connection__client__organisation"
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="shapes")
+    place = models.CharField(_("asked"), max_length=300)
+    known = models.JSONField(default=dict)
+    changes = models.JSONField(_("changed"), default=list)
+    seen_at = models.DateTimeField(_("seen"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("form of answers")
+        verbose_name_plural = _("forms of answers")
+        constraints = (models.UniqueConstraint(fields=("connection", "place"), name="shape_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.connection} · {self.place}"
+
+
+class Examination(TenantModel):
+    """What the doctor found when it looked at a connection last."""
+
+    TENANT_PATH = "connection__client__organisation"
+
+    connection = models.OneToOneField(Connection, on_delete=models.CASCADE, primary_key=True)
+    at = models.DateTimeField(_("examined"), auto_now=True)
+    checks = models.JSONField(default=list)
+    warnings = models.JSONField(default=list)
+
+    class Meta:
+        verbose_name = _("examination")
+        verbose_name_plural = _("examinations")
+
+    def __str__(self) -> str:
+        return f"examination of connection {self.connection_id}"
 
 
 class RateBucket(models.Model):

@@ -15,6 +15,7 @@ from apps.connectors.sdk import remedies
 from apps.connectors.sdk.declaration import Auth, Provider
 from apps.connectors.sdk.failures import ConnectorError, Failure
 from apps.connectors.sdk.session import NoVault, Session, Vault
+from apps.connectors.shapes import ShapeWatch
 from apps.connectors.values import ready_values
 from apps.connectors.vault import ConnectorVault
 from apps.core.scope import system_scope
@@ -50,6 +51,9 @@ def open_session(connection: Connection, *, run_id: int | None = None) -> Sessio
     session.company_key = connection.company_key or None
     session.keep_company_key = keep
     session.tokens = GrantTokens(connection.pk)
+    watch = ShapeWatch(connection)
+    session.saw = watch.saw
+    session.memory["shapes"] = watch
     return session
 
 
@@ -112,6 +116,13 @@ def answered(session: Session, ask: Callable[[], T]) -> T:
 
 def recorder_of(session: Session) -> ExchangeRecorder:
     return cast("ExchangeRecorder", session.memory["recorder"])
+
+
+def keep_shapes(session: Session) -> None:
+    """At the end of a session: remember which fields its answers had, and tell what is other than it was."""
+    watch = session.memory.get("shapes")
+    if isinstance(watch, ShapeWatch):
+        watch.keep()
 
 
 def last_exchange_id(session: Session) -> int | None:

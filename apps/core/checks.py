@@ -8,6 +8,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from fernet_fields import EncryptedField
+
+from apps.core.fields import SafeEncryptedBytes, SafeEncryptedText
 
 SHORTEST_KEY = 32
 # rows that belong to no organisation, each with the reason
@@ -15,6 +18,7 @@ GLOBAL_MODELS = {
     "organisations.User": "a person may work for several organisations",
     "sync.LaneProcess": "a process of a host, which works for all organisations",
     "connectors.RateBucket": "a vendor's limit may be shared by organisations",
+    "sync.Chore": "what is done once a day for all of them",
 }
 
 
@@ -28,11 +32,26 @@ def encryption_keys(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]: 
         return [
             Error(f"A key in FERNET_KEYS is shorter than {SHORTEST_KEY} characters.", hint=remedy, id="kontor.E002")
         ]
-    if settings.SECRET_KEY in keys:
+    if len(set(keys)) < len(keys):
+        return [Error("FERNET_KEYS names a key twice.", hint=remedy, id="kontor.E004")]
+    if not getattr(settings, "FERNET_USE_HKDF", True):
+        return [Error("FERNET_USE_HKDF is off: Kontor derives its keys.", hint="Leave it out.", id="kontor.E005")]
+    if {settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS} & set(keys):
         return [
             Error("FERNET_KEYS holds SECRET_KEY: changing that would lose every secret.", hint=remedy, id="kontor.E003")
         ]
     return []
+
+
+@register()
+def encrypted_fields(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:  # noqa: ARG001 - Django's signature
+    """The library's own fields lose data in bulk_update and `F()` (STACK 2); rotation knows the safe ones only."""
+    return [
+        Error(f"{model._meta.label}.{field.name} is no SafeEncryptedText or SafeEncryptedBytes.", id="kontor.E011")
+        for model in apps.get_models(include_auto_created=True)
+        for field in model._meta.local_concrete_fields
+        if isinstance(field, EncryptedField) and not isinstance(field, SafeEncryptedText | SafeEncryptedBytes)
+    ]
 
 
 @register()

@@ -35,6 +35,8 @@ urlpatterns = [
     _page("connections/<int:pk>/fields/", connections.fields, "connection_fields"),
     path("consent/", consents.answered, name="consent"),  # sends to the sign-in itself: the address holds a code
     _page("connections/<int:pk>/activate/", connections.activate, "connection_activate"),
+    _page("connections/<int:pk>/examine/", connections.examine, "connection_examine"),
+    _page("connections/<int:pk>/accept-form/", connections.accept_form, "connection_accept_form"),
     _page("connections/<int:pk>/confirm/", connections.confirm, "connection_confirm"),
     _page("connections/<int:pk>/release/", connections.release, "connection_release"),
     _page("problems/<int:pk>/again/", problems.again, "problem_again"),

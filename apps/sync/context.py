@@ -15,7 +15,7 @@ from apps.connectors.models import Connection
 from apps.connectors.sdk.declaration import Endpoint, Provider
 from apps.connectors.sdk.queries import Digests, Page
 from apps.connectors.sdk.session import A_BIT, Session
-from apps.connectors.sessions import open_session, recorder_of
+from apps.connectors.sessions import keep_shapes, open_session, recorder_of
 from apps.flows.models import Feed
 from apps.ledger.intake import Intake
 from apps.ledger.models import Source
@@ -53,6 +53,7 @@ class Context:
     ) -> None:
         if self._session is not None:
             self._session.transport.close()
+            keep_shapes(self._session)
 
     @property
     def session(self) -> Session:
@@ -122,6 +123,7 @@ class Context:
         """Forget what this slice has read: a second pass must ask the vendor, and know the years that it brings."""
         if self._session is not None:
             self.session.transport.close()
+            keep_shapes(self.session)
         self._session = self._intake = None
         self._counted = 0
 

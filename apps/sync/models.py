@@ -151,3 +151,17 @@ class SeenVoucher(TenantModel):
 
     def __str__(self) -> str:
         return self.external_id
+
+
+class Chore(models.Model):
+    """Something done once a day, and the day it was begun last. Belongs to no organisation."""
+
+    name = models.CharField(max_length=60, primary_key=True)
+    day = models.DateField()
+
+    class Meta:
+        verbose_name = _("chore")
+        verbose_name_plural = _("chores")
+
+    def __str__(self) -> str:
+        return self.name

@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.core.scope import system_scope
 from apps.sync.claims import reap
 from apps.sync.lanes import LaneCluster, sweep
-from apps.sync.timetable import start_due
+from apps.sync.timetable import start_chores, start_due
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +73,7 @@ class Supervisor:
 
 def _look_at_the_timetable() -> None:
     start_due(timezone.now())
+    start_chores(timezone.now())
     reap()
 
 

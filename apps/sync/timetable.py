@@ -1,17 +1,21 @@
-"""When the nightly runs are due: once per feed and night, at the organisation's local hour, also late."""
+"""When the nightly runs are due: once per feed and night, at the organisation's local hour, also late. Daily chores."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
+from django_q.tasks import async_task
 
 from apps.connectors.enums import ConnectionState
 from apps.flows.models import Feed
 from apps.organisations.models import Organisation
 from apps.sync.actions import start_run
-from apps.sync.enums import LIVE, RunKind
-from apps.sync.models import Run
+from apps.sync.enums import LIVE, Lane, RunKind
+from apps.sync.models import Chore, Run
+
+EXAMINED_AFTER = 3  # hours after the night began: what it read tells most of what is to be looked at
 
 
 def due_night(zone: ZoneInfo, hour: int, now: datetime) -> tuple[date, datetime]:
@@ -56,4 +60,25 @@ def start_due(now: datetime) -> list[Run]:
             run = start_run(feed=feed, kind=RunKind.NIGHTLY, night=night)
             if run.night == night:
                 started.append(run)
+    return started
+
+
+def start_chores(now: datetime) -> list[str]:
+    """Queue what is to be done once a day and was not begun yet; returns the names."""
+    due: dict[str, tuple[date, str, tuple[object, ...]]] = {"purge": (now.date(), "apps.sync.tasks.purge", ())}
+    for organisation in Organisation.objects.all():
+        night, at = due_night(organisation.zone, organisation.night_hour, now - timedelta(hours=EXAMINED_AFTER))
+        task = ("apps.sync.tasks.examine_all", (organisation.pk, at.isoformat()))
+        due[f"examine organisation {organisation.pk}"] = (night, *task)
+    had = dict(Chore.objects.values_list("name", "day"))
+    started = []
+    for name, (day, function, arguments) in due.items():
+        if had.get(name, date.min) >= day:
+            continue
+        with transaction.atomic():  # the task is seen only if the day is ours
+            if name not in had:
+                Chore.objects.bulk_create([Chore(name=name, day=date.min)], ignore_conflicts=True)
+            if Chore.objects.filter(name=name, day__lt=day).update(day=day):
+                async_task(function, *arguments, cluster=Lane.NIGHTLY)
+                started.append(name)
     return started

@@ -42,3 +42,16 @@ def test_of_many_tokens_the_newest_and_what_was_entered_stay_hidden() -> None:
     text = "entered-secret token-000999 token-000950 the-same-again"
     assert masker.text(text) == " ".join([MASK] * 4)
     assert len(masker.forms) < 200
+
+
+def test_what_a_request_proves_itself_with_is_hidden_where_the_answer_repeats_it() -> None:
+    masker = Masker(["header:x-mac"])
+    masker.sending({"Authorization": "Basic MDpzZXNzaW9uLXRva2Vu", "X-Mac": "0123456789abcdef", "Accept": "text/html"})
+
+    assert masker.text("you sent Basic MDpzZXNzaW9uLXRva2Vu and 0123456789abcdef") == "you sent *** and ***"
+    assert masker.text("sent MDpzZXNzaW9uLXRva2Vu, text/html") == "sent ***, text/html"
+    masker.know("a-token-just-issued")
+    assert masker.text("MDpzZXNzaW9uLXRva2Vu a-token-just-issued") == "*** ***"
+    masker.sending({"X-Mac": "fedcba9876543210"})
+    assert masker.text("fedcba9876543210 a-token-just-issued") == "*** ***"
+    assert len(masker.forms) <= 4  # what earlier requests sent is not searched for any more

@@ -69,3 +69,26 @@ def _stored() -> list[str]:
         cursor.execute("SELECT fields FROM connectors_connectorsecret")
         assert [row for row in cursor.fetchall() if b"canary" in bytes(row[0])] == []
     return list(ConnectorSecret.objects.order_by("pk").values_list("fields", flat=True))
+
+
+def test_dumpdata_writes_secrets_encrypted_and_loaddata_takes_them_back(db: None) -> None:
+    from django.core import serializers
+
+    from apps.connectors.exchanges import keep_payload
+    from apps.connectors.models import ExchangePayload
+    from tests.factories import OrganisationFactory
+
+    with system_scope("tests"):
+        ConnectorSecret.objects.create(connector=ConnectorFactory(), fields="canary")
+        payload = keep_payload(OrganisationFactory().pk, b"canary")
+        body = ExchangePayload.objects.get().body
+        text = serializers.serialize("json", [*ConnectorSecret.objects.all(), *ExchangePayload.objects.all()])
+        assert "canary" not in text
+        ConnectorSecret.objects.update(fields="lost")
+        ExchangePayload.objects.update(body=b"lost")
+
+        for row in serializers.deserialize("json", text):
+            row.save()
+
+        assert _stored() == ["canary"]
+        assert ExchangePayload.objects.get(pk=payload).body == body

@@ -12,6 +12,7 @@ from apps.connectors.sdk.decoding import Decode, parse_json
 from apps.connectors.sdk.failures import Refusal, Seen
 from apps.connectors.sdk.fields import Field, FieldScope, Values
 from apps.connectors.sdk.queries import Digests, Gone, Page, Query
+from apps.connectors.sdk.shapes import placed
 from apps.records.enums import Resource
 from apps.records.ledger import Identity, Record
 
@@ -139,6 +140,8 @@ class Provider:
     discover: Callable[["Session"], Iterable[Identity]] | None = None
     company_lost: tuple[int, ...] = (401, 403, 404)  # statuses after which a resolved company is resolved again
     concurrency: int = 4  # runs worked at once with one credential, over all workers
+    place_of: Callable[[str], str] = placed  # one name for the addresses whose answers have one shape
+    shape_params: tuple[str, ...] = ()  # of the query: those that choose which fields an answer has
     timeout: timedelta = timedelta(seconds=60)
     spec_gaps: tuple[SpecGap, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)

@@ -36,7 +36,8 @@ class Masker:
         )
         self.entered = [value for value in values if len(value) >= SHORTEST]
         self.learnt: dict[str, None] = {}  # the newest last
-        self.forms = _forms(self.entered)
+        self.sent: tuple[str, ...] = ()  # in headers of the request under way
+        self.kept = self.forms = _forms(self.entered)
 
     def know(self, *values: str) -> None:
         """Hide these values too, from now on (a token that the vendor has just issued). Short ones would hide words."""
@@ -49,7 +50,16 @@ class Masker:
             return
         for spent in list(self.learnt)[:-MOST_LEARNT]:
             del self.learnt[spent]
-        self.forms = _forms([*self.entered, *self.learnt])
+        self.kept = _forms([*self.entered, *self.learnt])
+        self.forms = _sorted([*self.kept, *_forms(self.sent)])
+
+    def sending(self, headers: Mapping[str, str]) -> None:
+        """Hide what proves who asks in this request, also where its answer repeats it: a signature, `user:token` coded."""
+        secret = [value for name, value in headers.items() if name.lower() in self.headers]
+        parts = tuple(part for value in secret for part in {value, value.rpartition(" ")[2]} if len(part) >= SHORTEST)
+        if parts != self.sent:
+            self.sent = parts
+            self.forms = _sorted([*self.kept, *_forms(parts)])
 
     def url(self, address: str) -> str:
         parts = urlsplit(address)
@@ -96,7 +106,11 @@ def _forms(values: Iterable[str]) -> list[tuple[str, bytes]]:
         for value in values
         for form in (value, quote(value, safe=""), quote_plus(value, safe="*(),:>"), json.dumps(value)[1:-1])
     }
-    return [(form, form.encode()) for form in sorted(forms, key=lambda form: (-len(form), form))]
+    return _sorted([(form, form.encode()) for form in forms])
+
+
+def _sorted(forms: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    return sorted(forms, key=lambda form: (-len(form[0]), form[0]))
 
 
 def _hide_group(match: re.Match[str]) -> str:

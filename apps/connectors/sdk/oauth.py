@@ -25,6 +25,7 @@ from apps.connectors.sdk.transport import NetworkError
 if TYPE_CHECKING:
     from apps.connectors.sdk.session import Prepared, Session
 
+LONGEST_DETAIL = 300
 FORM = "application/x-www-form-urlencoded"
 OTHER_REFUSALS: Mapping[str, tuple[Failure, Remedy]] = {
     "invalid_client": (Failure.SETUP, remedies.CLIENT_REFUSED),
@@ -208,7 +209,7 @@ def _refusal(
     if remedy is remedies.CLIENT_REFUSED and isinstance(session.auth, OAuth):
         field = session.auth.client_secret
     text = json.dumps(body, ensure_ascii=False) if body else str(seen.body)
-    detail = session.masker.text(f"{seen.status} {seen.path}: {text[:300]}")
+    detail = session.masker.text(f"{seen.status} {seen.path}: {text}")[:LONGEST_DETAIL]  # half a secret is not found
     return ConnectorError(
         failure,
         _of(session, remedy),

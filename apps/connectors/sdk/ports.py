@@ -39,11 +39,11 @@ class Entry:
 class Tokens:
     """What OAuth issued. `learnt`: what the provider's `learn` took from the answer."""
 
-    access_token: str
+    access_token: str = field(repr=False)
     expires_at: datetime | None = None
-    refresh_token: str | None = None
+    refresh_token: str | None = field(default=None, repr=False)
     refresh_expires_at: datetime | None = None
-    learnt: Mapping[str, str] = field(default_factory=dict)
+    learnt: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def good(self, at: datetime | None = None) -> bool:
         return bool(self.access_token) and (

@@ -15,6 +15,15 @@ ADDRESS_REFUSED = Remedy(
     title=_("Kontor does not connect to this address."),
     steps=(_("Check the address in the connector."), _("Ask the operator of Kontor whether this host may be opened.")),
 )
+TLS_REFUSED = Remedy(
+    code="connector.tls_refused",
+    who=Who.SUPPORT,
+    title=_("The other system's certificate is not accepted."),
+    steps=(
+        _("Nothing was sent. The vendor may have let its certificate run out: check its status page."),
+        _("If other programs reach it, the operator checks this machine's clock and network."),
+    ),
+)
 BUSY = Remedy(
     code="connector.busy",
     who=Who.VENDOR,

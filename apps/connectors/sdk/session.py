@@ -71,10 +71,10 @@ class Prepared:
 
     method: str
     path: str
-    params: list[tuple[str, str]]
-    headers: dict[str, str]
-    body: bytes = b""
-    address: str = ""
+    params: list[tuple[str, str]] = field(repr=False)
+    headers: dict[str, str] = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+    address: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +101,23 @@ class Session:
 
     provider: Provider
     auth: Auth
-    values: Values
+    values: Values = field(repr=False)
     transport: Transport
     company_key: str | None = None
-    vault: Vault = field(default_factory=NoVault)
-    tokens: TokenStore = field(default_factory=MemoryTokens)
-    held_tokens: Tokens | None = None  # the ones in use
+    vault: Vault = field(default_factory=NoVault, repr=False)
+    tokens: TokenStore = field(default_factory=MemoryTokens, repr=False)
+    held_tokens: Tokens | None = field(default=None, repr=False)  # the ones in use
     limiter: Limiter = field(default_factory=NoLimiter)
     record: Recorder = lambda _exchange: None
     keep_company_key: Callable[[str | None], None] = lambda _key: None
     is_in_the_way: Callable[[], bool] = lambda: False  # whether whoever waits here keeps others from their work
+    saw: Callable[[str, Any], None] = lambda _place, _data: None  # an answer of the API proper
     sleep: Callable[[float], None] = time.sleep
     requests: int = 0
     former_company: str | None = None  # the key that was cached before the company was looked up again
     resolved_here: bool = False  # `resolve` ran in this session: its answer is fresh
-    masker: Masker = field(init=False)
-    memory: dict[str, Any] = field(default_factory=dict)
+    masker: Masker = field(init=False, repr=False)
+    memory: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         secret = {spec.name for spec in self.auth.fields if spec.secret}
@@ -244,9 +245,15 @@ class Session:
         data, readable = self._decoded(reply)
         seen = Seen(status=reply.status, headers=reply.headers, body=data, path=out.path)
         if fine and readable and not self.provider.refused(seen):
+            if signed:
+                self.saw(self._place(out), data)
             return Answer(status=reply.status, headers=reply.headers, body=reply.body, data=data)
         excerpt = _as_text(self.masker.body(reply.body))  # masked whole: half a secret is not found
         raise self._refused(seen, excerpt, readable=readable)
+
+    def _place(self, out: Prepared) -> str:
+        chosen = [f"{name}={value}" for name, value in out.params if name in self.provider.shape_params]
+        return self.masker.text(f"{self.provider.place_of(out.path)}{'?' if chosen else ''}{'&'.join(chosen)}")
 
     def _decoded(self, reply: Reply) -> tuple[Any, bool]:
         return self.provider.decode(reply.body, reply.headers) if reply.body else (None, False)
@@ -299,6 +306,7 @@ class Session:
         at = datetime.now(UTC)
         reply: Reply | None = None
         error = ""
+        self.masker.sending(out.headers)
         try:
             reply = self.transport.send(out.method, url, out.params, out.headers, out.body)
             return reply

@@ -1,5 +1,6 @@
 """HTTP as a session needs it: persistent connections, the address guard on every call, capped answers, no redirects."""
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ import urllib3
 
 from apps.connectors.sdk.declaration import Provider
 from apps.core.addresses import AddressRefusedError, check_address
+
+# At DEBUG it writes whole addresses, and a vendor's may hold a key in the query; we keep every call ourselves, masked.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 CONNECT_SECONDS = 5
 LARGEST_ANSWER = 64 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""A client's connection: its state and company, and Activate, confirm, release."""
+"""A client's connection: its state, company and health, and Activate, examine, confirm, release."""
 
 from typing import Any
 
@@ -14,13 +14,17 @@ from apps.clients.models import Client
 from apps.clients.placeholders import PlaceholderError, fill
 from apps.connectors.actions import Activation, activate_connection, confirm_company, connect, release_connection
 from apps.connectors.admin import connection_badge
+from apps.connectors.doctor import changed_shapes
+from apps.connectors.doctor import examine as examine_connection
 from apps.connectors.forms import ConnectorForm, connection_form
 from apps.connectors.models import Connection, Connector, OAuthGrant
 from apps.connectors.queries import consents, placeholder_fields, way_of
 from apps.connectors.registry import label_of, provider
+from apps.connectors.shapes import accept_shapes
 from apps.flows.actions import ensure_feed
 from apps.flows.models import Feed
 from apps.notifications.models import Problem
+from apps.office.doctor import examination
 from apps.office.forms import ReasonForm
 from apps.office.problems import problem_card
 from apps.office.views.page import allowed, found, page
@@ -51,6 +55,8 @@ def _show(request: HttpRequest, row: Connection, own: ConnectorForm | None = Non
         consent=OAuthGrant.objects.filter(connection=row).exclude(consented_at=None).first(),
         own=own or _own_form(row),
         becomes=_becomes(row),
+        examination=examination(row),
+        changed=changed_shapes(row),
         feed=Feed.objects.filter(connection=row).first(),
         cards=[problem_card(problem, user) for problem in problems],
         may_work=user.may("work", row.client.organisation_id),
@@ -102,6 +108,25 @@ def fields(request: HttpRequest, pk: int) -> HttpResponse:
     if tell(request, activate_connection(connection=row, actor=request.user, values=form.split()[0])):
         attach_feed(request, row)
         return redirect("admin:clients_client_change", row.client_id)
+    return redirect("office:connection", pk)
+
+
+@require_POST
+def examine(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask the other system step by step, while the person waits; nothing is stored but the result."""
+    row = found(request, "work", Connection.objects.select_related(*ROWS), pk)
+    if examine_connection(row).ok:
+        messages.success(request, _("Examined: everything is in order."))
+    else:
+        messages.error(request, _("Examined: not everything is in order. What to do stands below."))
+    return redirect("office:connection", pk)
+
+
+@require_POST
+def accept_form(request: HttpRequest, pk: int) -> HttpResponse:
+    row = found(request, "work", Connection.objects.select_related(*ROWS), pk)
+    accept_shapes(row, actor=request.user)
+    messages.success(request, _("The new form of the answers is taken as right."))
     return redirect("office:connection", pk)
 
 

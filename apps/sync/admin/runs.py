@@ -128,7 +128,9 @@ def run_page(object_id: str) -> dict[str, Any]:
         return {}
     proof = Proof.objects.filter(run_id=run.pk).first()
     versions = VoucherVersion.objects.filter(run_id=run.pk).exclude(move="meta").select_related("voucher")
-    exchanges = list(Exchange.objects.filter(run_id=run.pk).defer("request").order_by("pk")[: SHOWN + 1])
+    exchanges = list(
+        Exchange.objects.filter(run_id=run.pk).defer("url", "request", "error").order_by("pk")[: SHOWN + 1]
+    )
     ended = run.finished_at or run.started_at
     return {
         "run": run,

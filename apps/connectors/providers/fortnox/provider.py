@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from apps.connectors.providers.fortnox.calls import OVERLAP
 from apps.connectors.providers.fortnox.read import (
@@ -150,6 +151,12 @@ SPEC_GAPS = (
 )
 
 
+def place_of(path: str) -> str:
+    """`/vouchers` is a list in short form, `/vouchers/*` one of its rows: series and numbers of articles have letters."""
+    steps = urlsplit(path).path.removeprefix("/3").strip("/").split("/")
+    return f"/{steps[0]}" + "/*" * (len(steps) > 1)
+
+
 def register(of: Register) -> Endpoint:
     return Endpoint(read=of.read, get=of.get, overlap=OVERLAP)
 
@@ -184,6 +191,7 @@ PROVIDER = Provider(
         Resource.PRODUCTS: register(ARTICLES),
     },
     refusals=REFUSALS,
+    place_of=place_of,
     error_codes=error_codes,
     timeout=timedelta(seconds=120),  # a SIE file of a large year is made while we wait
     spec_gaps=SPEC_GAPS,

@@ -135,6 +135,7 @@ PROVIDER = Provider(
         Resource.CONTROL_BALANCES: Endpoint(read=read_control_balances),
     },
     refusals=REFUSALS,
+    shape_params=("fields",),
     error_codes=error_codes,
     timeout=timedelta(seconds=60),
     spec_gaps=SPEC_GAPS,

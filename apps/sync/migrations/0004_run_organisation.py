@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("organisations", "0001_initial"),
-        ("sync", "0002_fair_turns"),
+        ("sync", "0003_fair_turns"),
     ]
 
     operations = [

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
         ("clients", "0002_initial"),
         ("flows", "0002_watermark"),
         ("organisations", "0001_initial"),
-        ("sync", "0001_initial"),
+        ("sync", "0002_lane_processes"),
     ]
 
     operations = [

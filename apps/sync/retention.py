@@ -1,0 +1,44 @@
+"""What goes when its days are over. Evidence (voucher versions, proofs, runs, audit) is in no rule: it stays."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django_q.models import Task
+
+from apps.connectors import retention as connectors
+from apps.core.retention import Rule, purge
+from apps.notifications.models import Problem
+
+RULES = (
+    *connectors.RULES,
+    Rule(name="finished tasks", days=lambda: settings.KONTOR_TASK_DAYS, over=lambda at: Task.objects.filter(stopped__lt=at)),
+    Rule(
+        name="problems that are over",
+        days=lambda: settings.KONTOR_PROBLEM_DAYS,
+        over=lambda at: Problem.objects.filter(resolved_at__lt=at),
+    ),
+    Rule(name="ended sign-ins", days=lambda: 0, over=lambda at: Session.objects.filter(expire_date__lt=at)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purged:
+    what: str
+    days: int
+    rows: int
+    finished: bool = True
+
+
+def purge_all(now: datetime, *, dry_run: bool = False, seconds: float | None = None) -> Iterator[Purged]:
+    """Each rule in turn; what would go, with `dry_run`. `seconds`: it stops after about so long."""
+    deadline = None if seconds is None else time.monotonic() + seconds
+    for rule in RULES:
+        if dry_run:
+            rows, finished = rule.rows(now).count(), True
+        else:
+            rows, finished = purge(rule, now, deadline=deadline)
+        yield Purged(what=rule.name, days=rule.days(), rows=rows, finished=finished)
