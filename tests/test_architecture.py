@@ -29,6 +29,8 @@ NOT_VENDORS = {"ledger_files"}
 # Models without a way to one organisation, each with its reason.
 WITHOUT_TENANT = {
     "organisations.User": "a person may work for several bureaus; memberships say for which",
+    "organisations.SecondFactor": "belongs to a person, who may work for several bureaus",
+    "organisations.RecoveryCode": "as SecondFactor",
     "connectors.RateBucket": "a limit of the vendor's side, shared by all processes; holds a key's digest and counts",
 }
 

@@ -13,6 +13,8 @@ SHORTEST_KEY = 32
 # rows that belong to no organisation, each with the reason
 GLOBAL_MODELS = {
     "organisations.User": "a person may work for several organisations",
+    "organisations.SecondFactor": "belongs to a person, who may work for several organisations",
+    "organisations.RecoveryCode": "as SecondFactor",
     "connectors.RateBucket": "a vendor's limit may be shared by organisations",
 }
 

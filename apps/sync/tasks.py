@@ -1,5 +1,7 @@
 """Entry points of django-q2: find, open the scope, call one action."""
 
+from structlog.contextvars import bound_contextvars
+
 from apps.core.scope import organisation_scope, system_scope
 from apps.sync import engine
 from apps.sync.models import Run
@@ -11,6 +13,6 @@ def work(run_id: int) -> str:
         organisation = Run.objects.filter(pk=run_id).values_list("client__organisation_id", flat=True).first()
     if organisation is None:
         return "gone"
-    with organisation_scope({organisation}, "task"):
+    with bound_contextvars(run=run_id), organisation_scope({organisation}, "task"):
         run = engine.work(run_id)
     return run.state if run else "not ours"
