@@ -278,6 +278,16 @@ STORAGES = {
     },
 }
 
+# The largest file that people may send through the pages; the command `ledger import` takes larger ones.
+KONTOR_UPLOAD_BYTES = env.int("KONTOR_UPLOAD_BYTES", default=32 * 1024 * 1024)
+FILE_UPLOAD_HANDLERS = [
+    "apps.core.uploads.CappedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+DATA_UPLOAD_MAX_NUMBER_FILES = 5
+FILE_UPLOAD_PERMISSIONS = 0o600
+
 # -- Security ---------------------------------------------------------------------------------------------------------
 
 SESSION_COOKIE_AGE = KONTOR_SESSION_SECONDS

@@ -22,7 +22,9 @@ LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 # What some parser somewhere reads as a number: 2130706433, 0x7f000001, 0177, 127.1. The usual form is tried before.
 NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 # No TLD of the Internet: names of this machine, of the network it stands in, or of a cloud's inside.
-INSIDE = frozenset("localhost localdomain local internal intranet lan home corp private arpa onion".split())
+INSIDE = frozenset(
+    ["localhost", "localdomain", "local", "internal", "intranet", "lan", "home", "corp", "private", "arpa", "onion"]
+)
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 ISATAP = (0x5EFE, 0x02005EFE)

@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from apps.connectors.sdk import xml
-from apps.connectors.sdk.decoding import parse_json
 from apps.connectors.sdk.auths import Signed
 from apps.connectors.sdk.declaration import Field, HostRule, Provider
+from apps.connectors.sdk.decoding import parse_json
 from apps.connectors.sdk.failures import ConnectorError
 from apps.connectors.sdk.session import Prepared, Session
 from apps.connectors.sdk.transport import LARGEST_ANSWER, NetworkError, Transport
@@ -103,7 +103,7 @@ class Network:
     asked: list[str] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
 
-    def look_up(self, host: str, port: Any, *_args: Any, **_options: Any) -> list[Any]:
+    def look_up(self, host: str, *_args: Any, **_options: Any) -> list[Any]:
         self.asked.append(host)
         left = self.answers[host]
         address = left.pop(0) if len(left) > 1 else left[0]
@@ -124,7 +124,7 @@ def network(monkeypatch: pytest.MonkeyPatch, port: int, **answers: list[str]) ->
     made = Network({name.replace("_", "."): found for name, found in answers.items()}, port)
     with monkeypatch.context() as patch:
         patch.setattr(socket, "getaddrinfo", made.look_up)
-        patch.setattr(socket.socket, "connect", lambda one, where: made.connect(one, where))
+        patch.setattr(socket.socket, "connect", lambda one, where: made.connect(one, where))  # noqa: PLW0108 - gets the socket
         yield made
 
 
@@ -181,7 +181,7 @@ def test_the_certificate_is_checked_for_the_name_although_an_address_is_connecte
             transport = Transport(provider(), allow_private=opened)
             transport.http.verify = str(certificate)
             reply = transport.send("GET", f"https://{NAME}/a", [], {}, b"")
-            with pytest.raises(NetworkError, match="(?i)certificate|hostname"):
+            with pytest.raises(NetworkError, match=r"(?i)certificate|hostname"):
                 transport.send("GET", f"https://{FILES}/a", [], {}, b"")
 
         assert reply.status == 200
@@ -192,7 +192,7 @@ def test_the_certificate_is_checked_for_the_name_although_an_address_is_connecte
 def test_a_certificate_of_nobody_known_is_refused(monkeypatch: pytest.MonkeyPatch, certificate: Path) -> None:
     with serving(certificate) as local, network(monkeypatch, local.port, api_vendor_se=["127.0.0.1"]):
         transport = Transport(provider(), allow_private=frozenset({f"{NAME}:443"}))
-        with pytest.raises(NetworkError, match="(?i)certificate"):
+        with pytest.raises(NetworkError, match=r"(?i)certificate"):
             transport.send("GET", f"https://{NAME}/a", [], {}, b"")
 
         assert not local.heard

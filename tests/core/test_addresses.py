@@ -74,7 +74,7 @@ HOSTILE = [(kind, url) for kind, urls in WRITTEN.items() for url in urls]
 LEADING = {
     "127.0.0.1.nip.io": ["127.0.0.1"], "one.of.two": ["93.184.216.34", "10.0.0.1"], "six.se": ["::1"],
     "mapped.se": ["::ffff:10.0.0.1"], "nat.se": ["64:ff9b::7f00:1"], "zone.se": ["fe80::1%2"],
-    "link.se": ["169.254.169.254"], "ula.se": ["fd00::1"], "any.se": ["0.0.0.0"], "cgn.se": ["100.64.0.1"],
+    "link.se": ["169.254.169.254"], "ula.se": ["fd00::1"], "any.se": ["0.0.0.0"], "cgn.se": ["100.64.0.1"],  # noqa: S104
 }  # fmt: skip
 
 
