@@ -117,7 +117,7 @@ def qr_code(user: User, begun: SecondFactor) -> SafeString:
     asked = urlencode({"secret": begun.shown_key, "issuer": ISSUER, "digits": digits, "period": period})
     label = quote(f"{ISSUER}:{user.email}")
     picture = segno.make(f"otpauth://totp/{label}?{asked}", error="m", micro=False)
-    drawn = picture.svg_inline(scale=4, border=4, dark="#000", light="#fff", svgclass=None, lineclass=None)
+    drawn = picture.svg_inline(border=4, omitsize=True, dark="#000", light="#fff", svgclass=None, lineclass=None)
     return mark_safe(drawn)  # noqa: S308 - made by the library from paths; no text of anybody stands in it
 
 
