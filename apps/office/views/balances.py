@@ -47,7 +47,7 @@ def _csv(client: Client, picked: Picked) -> HttpResponse:
     rows, _total = account_rows(client, picked)
     heads = [_("Account"), _("Name"), _("Opening"), _("Debit"), _("Credit"), _("Closing")]
     name = f"{client.number}-{text_of(picked.first)}-{text_of(picked.last)}"
-    cells = ([row.number, row.name, row.opening, row.debit, row.credit, row.closing] for row in rows)
+    cells = ((row.number, row.name, row.opening, row.debit, row.credit, row.closing) for row in rows)
     return csv_answer(name, heads, cells)
 
 
