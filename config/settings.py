@@ -3,18 +3,23 @@
 KONTOR_ENV, SECRET_KEY, SECRET_KEY_FALLBACKS and FERNET_KEYS (commas between; the first encrypts), DATABASE_URL,
 ALLOWED_HOSTS: see environment.py.
 KONTOR_LOCAL_DIR, KONTOR_DEBUG, KONTOR_TLS_PROXY, REDIS_URL, CSRF_TRUSTED_ORIGINS, EMAIL_URL, KONTOR_LOG_LEVEL: below.
+KONTOR_TWO_FACTOR, KONTOR_LOGIN_FAILURES, KONTOR_PROXIES ...: "Sign-in", below.
 KONTOR_WORKERS, KONTOR_*_SECONDS, KONTOR_WINDOW_DAYS ...: "Numbers of Kontor", below.
 """
 
+import logging
 import math
 import socket
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
 import environ
+from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
+from apps.core import logs
 from config import environment
 
 # Lets code say `ModelAdmin[Client]` and `ForeignKey[Client]`, as strict checking demands; Django itself refuses the [].
@@ -99,6 +104,10 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "django_q",
+    "axes",
+    "csp",
+    "django_otp",
+    "django_structlog",
     "apps.core",
     "apps.audit",
     "apps.organisations",
@@ -114,16 +123,24 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.core.requests.request_ids",
+    "django_structlog.middlewares.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "apps.core.headers.PolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "apps.organisations.middleware.tenant_scope",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "apps.organisations.middleware.session_end",
+    "django_otp.middleware.OTPMiddleware",
+    "apps.organisations.middleware.SecondFactorGate",
+    "apps.organisations.middleware.tenant_scope",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Last, as django-axes wants it: it turns a closed sign-in into its page.
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -188,6 +205,8 @@ Q_CLUSTER: dict[str, Any] = {
 # -- People -----------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "organisations.User"
+# The first refuses while the sign-in is closed for an address; it signs nobody in.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -196,6 +215,36 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+
+# -- Sign-in ----------------------------------------------------------------------------------------------------------
+
+# Staff must have a second factor: off in development and the demo, where everybody sits at the machine itself.
+KONTOR_TWO_FACTOR = env.bool("KONTOR_TWO_FACTOR", default=PRODUCTION)
+# After a wrong code no other is looked at for this long, then twice as long each time.
+KONTOR_OTP_THROTTLE_SECONDS = env.int("KONTOR_OTP_THROTTLE_SECONDS", default=1)
+# So many wrong passwords for one e-mail address from one place close the sign-in there for so long.
+KONTOR_LOGIN_FAILURES = env.int("KONTOR_LOGIN_FAILURES", default=5)
+KONTOR_LOCKOUT_SECONDS = env.int("KONTOR_LOCKOUT_SECONDS", default=15 * 60)
+# How many proxies of the operator stand before Kontor, each adding to X-Forwarded-For; with 0 the header is not read.
+KONTOR_PROXIES = env.int("KONTOR_PROXIES", default=0)
+# A session ends after this long, and earlier when it is not used.
+KONTOR_SESSION_SECONDS = env.int("KONTOR_SESSION_SECONDS", default=12 * 60 * 60)
+KONTOR_IDLE_SECONDS = env.int("KONTOR_IDLE_SECONDS", default=2 * 60 * 60)
+
+AXES_FAILURE_LIMIT = KONTOR_LOGIN_FAILURES
+AXES_COOLOFF_TIME = timedelta(seconds=KONTOR_LOCKOUT_SECONDS)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_USERNAME_CALLABLE = "apps.organisations.lockout.counted_name"
+AXES_LOCKOUT_CALLABLE = "apps.organisations.lockout.locked_out"
+AXES_CLIENT_IP_CALLABLE = "apps.core.requests.client_address"
+AXES_RESET_ON_SUCCESS = True
+# The time that the page names stays true whoever goes on trying.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
+# -- Languages --------------------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [
@@ -217,7 +266,13 @@ TIME_ZONE = "UTC"
 # Sets EMAIL_BACKEND, EMAIL_HOST and so on; development prints its mails.
 vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25" if PRODUCTION else "consolemail://"))
 
-UNFOLD = {"SITE_TITLE": "Kontor", "SITE_HEADER": "Kontor", "SHOW_HISTORY": True, "SHOW_VIEW_ON_SITE": False}
+UNFOLD = {
+    "SITE_TITLE": "Kontor",
+    "SITE_HEADER": "Kontor",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "ACCOUNT": {"navigation": [{"title": _("Two-factor sign-in"), "link": reverse_lazy("people:factor")}]},
+}
 
 REST_FRAMEWORK = {
     # Closed by default: a view that everybody may read says so itself.
@@ -243,16 +298,42 @@ STORAGES = {
     },
 }
 
+# The largest file that people may send through the pages; the command `ledger import` takes larger ones.
+KONTOR_UPLOAD_BYTES = env.int("KONTOR_UPLOAD_BYTES", default=32 * 1024 * 1024)
+FILE_UPLOAD_HANDLERS = [
+    "apps.core.uploads.CappedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+DATA_UPLOAD_MAX_NUMBER_FILES = 5
+FILE_UPLOAD_PERMISSIONS = 0o600
+
 # -- Security ---------------------------------------------------------------------------------------------------------
 
-SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_AGE = KONTOR_SESSION_SECONDS
 SESSION_COOKIE_HTTPONLY = True
+# Lax, not Strict: a vendor's consent page sends the browser back to us.
 SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+# What a page may load and where it may send; `core.headers` adds what the admin needs, there only.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 SESSION_COOKIE_SECURE = PRODUCTION
@@ -269,17 +350,9 @@ if env.bool("KONTOR_TLS_PROXY", default=False):
 
 # -- Log --------------------------------------------------------------------------------------------------------------
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"codes": {"()": "config.logs.HideCodes"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {
-        "apps": {"level": env.str("KONTOR_LOG_LEVEL", default="INFO")},
-        # Its own handler in django.utils.log writes only with DEBUG; here everything goes through the root.
-        "django": {"handlers": [], "level": "WARNING"},
-        "django.server": {"handlers": ["stderr"], "filters": ["codes"], "level": "INFO", "propagate": False},
-    },
-}
+LOGGING = logs.logging_settings(json=PRODUCTION, level=env.str("KONTOR_LOG_LEVEL", default="INFO").upper())
+logs.set_up_structlog()
+# The id is well-formed by then: `core.requests.request_ids` saw to it. Addresses would be taken from any header.
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG

@@ -8,6 +8,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("", include("apps.api.urls")),
     # Before the admin's own: the site answers every address below it.
+    path("admin/", include("apps.organisations.urls")),
     path("admin/", include("apps.office.urls")),
     path("admin/", admin.site.urls),
 ]
+
+handler500 = "apps.core.errors.server_error"

@@ -30,6 +30,8 @@ NOT_VENDORS = {"ledger_files"}
 WITHOUT_TENANT = {
     "organisations.User": "a person may work for several bureaus; memberships say for which",
     "sync.LaneProcess": "a process of a host, which works for all organisations",
+    "organisations.SecondFactor": "belongs to a person, who may work for several bureaus",
+    "organisations.RecoveryCode": "as SecondFactor",
     "connectors.RateBucket": "a limit of the vendor's side, shared by all processes; holds a key's digest and counts",
     "sync.Chore": "names what is done once a day, and the day",
 }

@@ -8,6 +8,8 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from apps.core.requests import request_id
+
 CODES = {
     400: "bad_request",
     401: "not_signed_in",
@@ -39,6 +41,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         "status": answer.status_code,
         "code": code,
         "detail": str(detail),
+        "request_id": request_id(context["request"]),
     }
     answer.content_type = ProblemRenderer.media_type
     return answer

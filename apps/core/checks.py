@@ -17,6 +17,8 @@ SHORTEST_KEY = 32
 GLOBAL_MODELS = {
     "organisations.User": "a person may work for several organisations",
     "sync.LaneProcess": "a process of a host, which works for all organisations",
+    "organisations.SecondFactor": "belongs to a person, who may work for several organisations",
+    "organisations.RecoveryCode": "as SecondFactor",
     "connectors.RateBucket": "a vendor's limit may be shared by organisations",
     "sync.Chore": "what is done once a day for all of them",
 }

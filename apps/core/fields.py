@@ -31,6 +31,7 @@ else:
 PLACES = 4
 SCALE = 10**PLACES
 BEGINS = "gAAAAA"  # every Fernet token
+MOST_DIGITS = 15
 
 
 class AmountError(ValueError):
@@ -41,6 +42,8 @@ def to_units(amount: Decimal) -> int:
     """The amount in whole ten-thousandths. Raises AmountError when it has more than four places or is no number."""
     if not amount.is_finite():
         raise AmountError(f"{amount} is not a number")
+    if amount.adjusted() > MOST_DIGITS:  # before it is written out in full: 1e999999999 is one, too
+        raise AmountError(f"{amount} is too large")
     units = amount.scaleb(PLACES)
     whole = int(units)
     if whole != units:

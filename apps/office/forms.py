@@ -29,3 +29,8 @@ class SynchronizeForm(forms.Form):
 
 class ReasonForm(forms.Form):
     reason = forms.CharField(max_length=300)
+
+
+class LedgerFileForm(forms.Form):
+    file = forms.FileField(label=_("File"), allow_empty_file=True)
+    replace = forms.BooleanField(label=_("Take over days that belong to another source"), required=False)

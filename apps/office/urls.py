@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.urls import URLPattern, path
 
-from apps.office.views import balances, clients, connections, connectors, consents, problems
+from apps.office.views import balances, clients, connections, connectors, consents, files, problems
 
 app_name = "office"
 
@@ -18,6 +18,7 @@ def _page(address: str, view: Callable[..., Any], name: str) -> URLPattern:
 urlpatterns = [
     _page("clients/client/<int:pk>/synchronize/", clients.synchronize, "synchronize"),
     _page("clients/client/<int:pk>/recalculate/", clients.recalculate, "recalculate"),
+    _page("clients/client/<int:pk>/files/add/", files.add, "file_add"),
     _page("clients/client/<int:pk>/progress/", clients.progress, "progress"),
     _page("clients/client/<int:pk>/balances/", balances.balances, "balances"),
     _page("clients/client/<int:pk>/balances/<str:number>/", balances.postings, "postings"),

@@ -6,12 +6,15 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from apps.audit.admin import AuditedAdmin
 from apps.core.admin import BureauAdmin, ReadOnlyInline, colleagues
+from apps.organisations.actions import may_reset
 from apps.organisations.models import Membership, Organisation, User
 
 admin.site.unregister(Group)  # roles stand in memberships
@@ -89,6 +92,16 @@ class PersonAdmin(BureauAdmin, UserAdmin[User]):
     add_fieldsets = (
         (None, {"fields": ("email", "name", "language", "time_zone", "is_staff", "password1", "password2")}),
     )
+
+    actions_detail = ("reset_second_factor",)
+
+    @action(description=_("Reset two-factor sign-in"), url_path="second-factor", permissions=("reset_factor",))
+    def reset_second_factor(self, request: HttpRequest, object_id: int) -> HttpResponse:  # noqa: ARG002 - Unfold's signature
+        return redirect("people:factor_reset", object_id)
+
+    def has_reset_factor_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        person = self.get_queryset(request).filter(pk=object_id).first()
+        return person is not None and may_reset(request.user, person)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:  # noqa: ARG002 - Django's signature
         return colleagues(User)

@@ -6,3 +6,10 @@ class OrganisationsConfig(AppConfig):
     name = "apps.organisations"
     label = "organisations"
     verbose_name = _("Organisations")
+
+    def ready(self) -> None:
+        from django.contrib.auth.signals import user_logged_in
+
+        from apps.organisations.middleware import begin_session
+
+        user_logged_in.connect(begin_session, dispatch_uid="kontor.begin_session")

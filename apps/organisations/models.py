@@ -1,3 +1,7 @@
+import hashlib
+import time
+from base64 import b32encode
+from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -7,7 +11,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django_otp.models import Device, ThrottlingMixin
+from django_otp.oath import TOTP
 
+from apps.core.fields import SafeEncryptedText
 from apps.core.scope import TenantModel
 from apps.organisations.enums import MANAGERS, WORKERS, Role
 
@@ -119,3 +126,71 @@ class Membership(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.get_role_display()}"
+
+
+class SecondFactor(ThrottlingMixin, Device):
+    """The authenticator app of a person, and the recovery codes that stand in for it; at most one counts.
+
+    A row of our own instead of django-otp's: its key is encrypted at rest, and its codes are kept as digests.
+    """
+
+    PERIOD = 30  # seconds a code lives; one before and one after are taken too, for clocks that are off
+    DIGITS = 6
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", verbose_name=_("user"))
+    key = SafeEncryptedText(_("key"))
+    last_step = models.BigIntegerField(_("last step used"), default=-1)
+    made_at = models.DateTimeField(_("made"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("second factor")
+        verbose_name_plural = _("second factors")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("user",), condition=models.Q(confirmed=True), name="one_confirmed_second_factor"
+            ),
+        )
+
+    def get_throttle_factor(self) -> int:
+        return int(settings.KONTOR_OTP_THROTTLE_SECONDS)
+
+    def locked_until(self) -> datetime | None:
+        """After wrong codes no code is looked at until then: 1, 2, 4 ... times the setting."""
+        _allowed, why = self.verify_is_allowed()
+        return why["locked_until"] if why else None
+
+    @property
+    def shown_key(self) -> str:
+        """As apps take it when it is typed: base 32."""
+        return b32encode(bytes.fromhex(self.key)).decode()
+
+    def step_of(self, code: str) -> int | None:
+        """The step of time whose code this is and that was not used yet, or None."""
+        totp = TOTP(bytes.fromhex(self.key), step=self.PERIOD, digits=self.DIGITS)
+        totp.time = time.time()
+        fits = code.isascii() and code.isdigit() and len(code) == self.DIGITS
+        if fits and totp.verify(int(code), tolerance=1, min_t=self.last_step + 1):
+            found: int = totp.t()
+            return found
+        return None
+
+
+class RecoveryCode(models.Model):
+    """Good once, instead of a code of the app. Only its digest is kept."""
+
+    factor = models.ForeignKey(SecondFactor, on_delete=models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        verbose_name = _("recovery code")
+        verbose_name_plural = _("recovery codes")
+        constraints = (models.UniqueConstraint(fields=("factor", "digest"), name="recovery_code_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.factor}"
+
+    @staticmethod
+    def digest_of(code: str) -> str:
+        """80 bits of chance need no salt; blanks, dashes and case do not count."""
+        plain = "".join(sign for sign in code.upper() if sign.isalnum())
+        return hashlib.sha256(plain.encode()).hexdigest()

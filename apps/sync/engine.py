@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import transaction
+from structlog.contextvars import bound_contextvars
 
 from apps.connectors.actions import block_connection, stop_connection, trouble_of
 from apps.connectors.enums import ConnectionState
@@ -63,7 +64,7 @@ def _worked(run: Run) -> Run:
 
     began = time.monotonic()
     try:
-        with heartbeat(run, look):
+        with bound_contextvars(run=run.pk), heartbeat(run, look):
             _slice(run)
     except LeaseLostError:
         log.warning("run %s was taken over by another worker", run.pk)

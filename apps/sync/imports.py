@@ -8,16 +8,24 @@ from django.utils.translation import gettext as _
 
 from apps.audit.actions import note
 from apps.clients.models import Client
+from apps.core.uploads import UploadRefusedError, file_of
 from apps.flows.models import Feed
+from apps.formats.sie import MAX_BYTES
 from apps.ledger.files import FileRefusedError, Outcome, Owner, import_file
 
 
 @transaction.atomic
-def import_ledger_file(*, client: Client, name: str, data: bytes, actor: Any, replace: bool = False) -> Outcome:
+def import_ledger_file(
+    *, client: Client, name: str, data: bytes, actor: Any, replace: bool = False, largest: int = MAX_BYTES
+) -> Outcome:
     """Take the file in. Days that a feed owns are refused, or with `replace` taken from it.
 
-    Raises SieError and FileRefusedError, and then nothing was written.
+    A ZIP archive with one file in it is opened. Raises SieError and FileRefusedError, and then nothing was written.
     """
+    try:
+        name, data = file_of(name, data, largest=largest)
+    except UploadRefusedError as error:
+        raise FileRefusedError(error.code, str(error)) from error
     feeds = list(Feed.objects.filter(client=client).select_related("connection"))
     owners = [Owner(str(feed), _first(feed), feed.valid_to) for feed in feeds]
     outcome = import_file(client=client, name=name, data=data, actor=actor, replace=replace, owners=owners)

@@ -178,6 +178,7 @@ def test_an_unknown_client_is_a_problem_document(bureau: Bureau) -> None:
     assert answer["Content-Type"] == "application/problem+json"
     assert answer.json() == {
         "type": "about:blank", "title": "Not Found", "status": 404, "code": "not_found", "detail": "Not found.",
+        "request_id": answer["X-Request-ID"],
     }  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def test_another_bureaus_rows_are_not_there(bureau: Bureau, other: Bureau, asked
 
 def test_a_consent_comes_back_to_the_browser_that_began_it(bureau: Bureau, asked: str) -> None:
     browser, stranger = signed_in(bureau.member("accountant")), signed_in(bureau.member("owner"))
-    sent = [parse_qs(urlsplit(browser.post(asked, TYPED)["Location"]).query)["state"][0] for _time in range(2)]
+    sent = [parse_qs(urlsplit(browser.post(asked, TYPED).context["address"]).query)["state"][0] for _time in range(2)]
 
     assert "Connected" not in stranger.get("/admin/consent/", {"state": sent[0], "code": CODE}).content.decode()
     answer = browser.get("/admin/consent/", {"state": sent[1], "code": CODE})
@@ -191,7 +191,7 @@ def test_a_client_enters_its_own_field_under_the_bureaus_connector(
 
 def test_another_way_to_sign_in_may_be_taken_later(bureau: Bureau, asked: str) -> None:
     browser = signed_in(bureau.member("owner"))
-    state = parse_qs(urlsplit(browser.post(asked, TYPED)["Location"]).query)["state"][0]
+    state = parse_qs(urlsplit(browser.post(asked, TYPED).context["address"]).query)["state"][0]
     browser.get("/admin/consent/", {"state": state, "code": CODE})
 
     assert "?auth=oauth_client" in browser.get(asked).content.decode()

@@ -5,9 +5,9 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 from tests.factories import ClientFactory, FeedFactory
 from tests.office.bureau import Bureau, prove, run_of, trouble
 
-# session, user, roles; then clients with their states, problems, runs
-HOME_QUERIES = 6
-LIST_QUERIES = 7
+# session, user, second factor, roles; then clients with their states, problems, runs
+HOME_QUERIES = 7
+LIST_QUERIES = 8
 
 
 def more(bureau: Bureau, count: int) -> None:

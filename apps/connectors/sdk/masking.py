@@ -80,7 +80,7 @@ class Masker:
         if self.json:
             try:
                 data = json.loads(body)
-            except ValueError:
+            except (ValueError, RecursionError):
                 data = None
             if data is None:
                 body = self.pairs.sub(rb'"\1"\2"%s"' % MASK.encode(), body)

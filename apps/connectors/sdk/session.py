@@ -222,7 +222,10 @@ class Session:
         )
 
     def _may_sign(self, path: str) -> bool:
-        host = urlsplit(self._url(path)).hostname or ""
+        try:
+            host = urlsplit(self._url(path)).hostname or ""
+        except ValueError:
+            return False  # no address at all: refused when its turn comes
         return any(rule.sends_credentials for rule in self.provider.hosts if rule.matches(host))
 
     def _url(self, path: str) -> str:
@@ -263,7 +266,10 @@ class Session:
         entry = self._entered()
         try:
             self._await_turn()
-            out.address = self.transport.address(self._url(out.path), out.params)[0]
+            try:
+                out.address = self.transport.address(self._url(out.path), out.params)[0]
+            except NetworkError as problem:
+                raise self._no_answer(problem) from problem
             if signed and self.auth.late:
                 self.auth.sign(self, out)
             reply = self._send(out)
@@ -271,6 +277,14 @@ class Session:
             self.limiter.leave(entry)
         self.limiter.learn(self.provider.limits, reply.headers, reply.status)
         return reply
+
+    def _no_answer(self, problem: NetworkError) -> ConnectorError:
+        return ConnectorError(
+            Failure.TRANSIENT if problem.passing else Failure.SETUP,
+            remedies.UNREACHABLE if problem.passing else remedies.ADDRESS_REFUSED,
+            detail=self.masker.text(str(problem))[:LONGEST_DETAIL],
+            sent=problem.sent,
+        )
 
     def _await_turn(self) -> None:
         waited = 0.0
@@ -311,13 +325,9 @@ class Session:
             reply = self.transport.send(out.method, url, out.params, out.headers, out.body)
             return reply
         except NetworkError as problem:
-            error = self.masker.text(str(problem))[:LONGEST_DETAIL]
-            raise ConnectorError(
-                Failure.TRANSIENT if problem.passing else Failure.SETUP,
-                remedies.UNREACHABLE if problem.passing else remedies.ADDRESS_REFUSED,
-                detail=error,
-                sent=problem.sent,
-            ) from problem
+            failed = self._no_answer(problem)
+            error = failed.detail
+            raise failed from problem
         finally:
             self.record(
                 Exchange(

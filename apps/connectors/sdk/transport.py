@@ -1,17 +1,24 @@
-"""HTTP as a session needs it: persistent connections, the address guard on every call, capped answers, no redirects."""
+"""HTTP as a session needs it: persistent connections, the address guard on every call, capped answers, no redirects.
+
+The guard looks at each address as written, and again at what a new connection would reach: see `core.addresses`.
+"""
 
 import logging
 import re
-from collections.abc import Mapping
+import socket
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from apps.connectors.sdk.declaration import Provider
-from apps.core.addresses import AddressRefusedError, check_address
+from apps.core.addresses import HTTPS_PORT, AddressRefusedError, check_address, connect
 
 # At DEBUG it writes whole addresses, and a vendor's may hold a key in the query; we keep every call ourselves, masked.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
@@ -49,6 +56,8 @@ class Transport:
         self.allow_private = allow_private
         self.http = requests.Session()
         self.http.trust_env = False  # no proxies or .netrc from the machine's environment
+        for scheme in ("https://", "http://"):
+            self.http.mount(scheme, _GuardedAdapter(allow_private))
 
     def close(self) -> None:
         self.http.close()
@@ -81,6 +90,8 @@ class Transport:
                 content = _body(response)
                 lowered = {name.lower(): value for name, value in response.headers.items()}
                 return Reply(status=response.status_code, headers=lowered, body=content)
+        except AddressRefusedError as error:
+            raise NetworkError(str(error), passing=False, sent=False) from error
         except (requests.ConnectTimeout, requests.exceptions.SSLError) as error:
             raise NetworkError(_reason(error), sent=False) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -95,16 +106,55 @@ class Transport:
             raise NetworkError(f"not an address: {aimed[:200]}", passing=False, sent=False) from error
 
     def _aim(self, url: str) -> tuple[str, dict[str, str]]:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError as error:
+            raise NetworkError(f"not an address: {url[:200]}", passing=False, sent=False) from error
         if not any(rule.matches(host) for rule in self.provider.hosts):
             raise NetworkError(f"{host} is not a host of {self.provider.label}", passing=False, sent=False)
         if self.override is None:
             return url, {}
+        if port not in (None, HTTPS_PORT) or "@" in parts.netloc:  # refused here as it would be at the vendor itself
+            raise NetworkError(f"{parts.netloc} is no address of {self.provider.label}", passing=False, sent=False)
         target = urlsplit(self.override)
         path = target.path + parts.path
         aimed = urlunsplit((target.scheme, target.netloc, path, parts.query, ""))
         return aimed, {"X-Original-Host": host}
+
+
+class _GuardedAdapter(HTTPAdapter):
+    """Connections of this adapter are opened by the guard. Names, SNI and certificates stay those of the address."""
+
+    def __init__(self, allow_private: Collection[str]) -> None:
+        self.allow_private = allow_private
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        plain, secure = _guarded(HTTPConnection, self.allow_private), _guarded(HTTPSConnection, self.allow_private)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": type("GuardedPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+            "https": type("GuardedSecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+        }
+
+
+def _guarded(kind: type[HTTPConnection], allow_private: Collection[str]) -> type[HTTPConnection]:
+    class Guarded(kind):  # type: ignore[valid-type, misc]
+        def _new_conn(self) -> socket.socket:
+            try:
+                return connect(
+                    self.host.strip("[]"), self.port, timeout=self.timeout, options=self.socket_options or (),
+                    allow_private=allow_private,
+                )  # fmt: skip
+            except socket.gaierror as error:
+                raise urllib3.exceptions.NameResolutionError(self.host, self, error) from error
+            except TimeoutError as error:
+                raise urllib3.exceptions.ConnectTimeoutError(self, f"{self.host} does not answer") from error
+            except OSError as error:
+                raise urllib3.exceptions.NewConnectionError(self, f"{self.host}: {error}") from error
+
+    return Guarded
 
 
 def _body(response: requests.Response) -> bytes:

@@ -4,6 +4,7 @@ Element and attribute names are compared without case and without namespace: ven
 in one document.
 """
 
+import codecs
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -14,6 +15,8 @@ LARGEST = 64 * 1024 * 1024
 _DECLARATION = re.compile(r"\s*<\?xml(.*?)\?>", re.DOTALL)
 _ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _DTD = re.compile(r"\s*(?:(?:<!--.*?-->|<\?.*?\?>)\s*)*<!DOCTYPE", re.DOTALL)
+# Encodings of text, by Python's names. Not those that hide what stands there (UTF-7) or are none of text at all.
+_ENCODINGS = re.compile(r"utf-8|utf-16(-[lb]e)?|ascii|iso8859-\d+|cp\d{3,4}|koi8-[ru]|mac-roman")
 _CHARSET = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9._-]+)", re.IGNORECASE)
 
 Element = etree._Element  # noqa: SLF001 - lxml has no public name for it
@@ -48,8 +51,11 @@ def decoded(body: bytes, default_encoding: str) -> str:
     if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return body.decode("utf-16", "replace")
     declared = _ENCODING.match(body[:200])
+    name = declared.group(1).decode() if declared else default_encoding
     try:
-        return body.decode(declared.group(1).decode() if declared else default_encoding)
+        if not _ENCODINGS.fullmatch(codecs.lookup(name).name):
+            raise XmlError(f"the encoding {name} is not read")
+        return body.decode(name)
     except LookupError as error:
         raise XmlError(f"unknown encoding: {error}") from error
     except UnicodeDecodeError as error:

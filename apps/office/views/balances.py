@@ -11,8 +11,10 @@ from django.views.decorators.http import require_GET
 
 from apps.clients.models import Client
 from apps.core.admin import amount_text
+from apps.core.tables import csv_answer
 from apps.ledger.enums import Weight
 from apps.ledger.models import Account, FiscalYear, LedgerState, Posting
+from apps.ledger.periods import text_of
 from apps.ledger.reports import NoFiscalYearError, UnknownAccountsError
 from apps.office.balances import Picked, account_rows, pick, profit_parts, sheet_parts
 from apps.office.views.page import found, page
@@ -29,6 +31,8 @@ def balances(request: HttpRequest, pk: int) -> HttpResponse:
     asked = request.GET.get("show", TRIAL)
     show = asked if asked in (TRIAL, SHEET, PROFIT) else TRIAL
     context: dict[str, Any] = {"client": client, "years": years, "picked": picked, "show": show}
+    if picked is not None and show == TRIAL and request.GET.get("as") == "csv":
+        return _csv(client, picked)
     if picked is not None:
         context |= _report(client, picked, show)
         context["query"] = urlencode({"year": picked.year.pk, "first": picked.first, "last": picked.last})
@@ -37,6 +41,14 @@ def balances(request: HttpRequest, pk: int) -> HttpResponse:
         )
     tabs = [(TRIAL, _("Trial balance")), (SHEET, _("Balance sheet")), (PROFIT, _("Profit and loss"))]
     return page(request, "office/balances.html", f"{client} · {_('Balances')}", tabs=tabs, **context)
+
+
+def _csv(client: Client, picked: Picked) -> HttpResponse:
+    rows, _total = account_rows(client, picked)
+    heads = [_("Account"), _("Name"), _("Opening"), _("Debit"), _("Credit"), _("Closing")]
+    name = f"{client.number}-{text_of(picked.first)}-{text_of(picked.last)}"
+    cells = ((row.number, row.name, row.opening, row.debit, row.credit, row.closing) for row in rows)
+    return csv_answer(name, heads, cells)
 
 
 def _report(client: Client, picked: Picked, show: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def begin(request: HttpRequest, pk: int) -> HttpResponse:
     """Once more for a connection that is there."""
     row = found(request, "work", Connection.objects.select_related("client__organisation", "connector"), pk)
     try:
-        return redirect(start_again(connection=row, browser=_browser(request), redirect_uri=_back(request)))
+        return _onward(request, start_again(connection=row, browser=_browser(request), redirect_uri=_back(request)))
     except ConnectorError as error:
         told = trouble_of(error)
         messages.error(request, Problem(title_text=told.title, facts=told.facts).title)
@@ -55,7 +55,15 @@ def begin_from_form(
         client=client, provider=form.provider.slug, auth=form.auth.name, values=values, entered=secrets,
         browser=_browser(request), redirect_uri=_back(request), connector=connector,
     )  # fmt: skip
-    return redirect(address)
+    return _onward(request, address)
+
+
+def _onward(request: HttpRequest, address: str) -> HttpResponse:
+    """A page that leads on by itself, not a redirect.
+
+    Our policy holds what a form leads to, through every redirect of the vendor's own sign-in, to our own address.
+    """
+    return page(request, "office/consent_onward.html", _("Consent"), address=address)
 
 
 @never_cache

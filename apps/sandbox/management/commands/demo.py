@@ -132,6 +132,8 @@ class Command(BaseCommand):
         command += ["--workers", "1", "--threads", "4", "--timeout", "120", "--log-level", "warning"]
         server = subprocess.Popen(command, cwd=settings.BASE_DIR)  # noqa: S603 - our own program
         self._say(f"Pages: http://127.0.0.1:{port}/admin/   Ctrl-C ends.")
+        if not settings.KONTOR_TWO_FACTOR:
+            self._say("  The password is enough here: the second step is off in the demo, on in production.")
         for story in told:
             self._say(f"  {story.organisation.name}: owner@{story.organisation.slug}.example / {OWNER_PASSWORD}")
 

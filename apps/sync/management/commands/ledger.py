@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from apps.clients.models import Client
 from apps.clients.queries import find_client
 from apps.core.scope import system_scope
-from apps.formats.sie import SieError
+from apps.formats.sie import MAX_BYTES, SieError
 from apps.ledger.balances import recalculate_all, recalculate_touched
 from apps.ledger.files import FileRefusedError, Outcome
 from apps.ledger.models import DimensionItem, DimensionSet
@@ -60,7 +60,8 @@ class Command(BaseCommand):
     def _import(self, client: Client, options: dict[str, Any]) -> None:
         path: Path = options["file"]
         try:
-            data = path.read_bytes()
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)  # one more than is taken: what is larger is refused, not cut
         except OSError as error:
             raise CommandError(f"{path}: {error.strerror}", returncode=WRONG_USE) from error
         try:

@@ -1,0 +1,119 @@
+"""A ledger file sent through the client's page, over real HTTP."""
+
+import io
+import re
+import zipfile
+from html import unescape
+from typing import Any
+
+import pytest
+import requests
+
+from apps.core.scope import system_scope
+from apps.ledger.models import LedgerFile, Voucher
+from tests.office.bureau import Bureau
+from tests.organisations.visitor import PASSWORD, Visitor
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FILE = """#FLAGGA 0
+#FORMAT PC8
+#SIETYP 4
+#FNAMN "nordvik Nordlys AS"
+#ORGNR 987463104
+#RAR 0 20250101 20251231
+#KONTO 1920 "Bank"
+#KONTO 3000 "Sales"
+#UB 0 1920 100.00
+#RES 0 3000 -100.00
+#VER A 1 20250115 "Sale"
+{
+#TRANS 1920 {} 100.00
+#TRANS 3000 {} -100.00
+}
+"""
+
+
+@pytest.fixture
+def browser(bureau: Bureau, live_server: Any) -> Visitor:
+    person = bureau.member("accountant")
+    person.set_password(PASSWORD)
+    person.save()
+    made = Visitor(live_server.url)
+    made.sign_in(person.email)
+    return made
+
+
+def send(browser: Visitor, bureau: Bureau, data: bytes, name: str = "ledger.se", **fields: str) -> requests.Response:
+    path = f"{browser.address}/admin/clients/client/{bureau.client.pk}/files/add/"
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', browser.get(path, timeout=30).text)
+    assert token
+    return browser.post(
+        path, data={**fields, "csrfmiddlewaretoken": token[1]}, files={"file": (name, data)},
+        headers={"Referer": path}, timeout=60,
+    )  # fmt: skip
+
+
+def held() -> tuple[int, int]:
+    with system_scope("tests"):
+        return LedgerFile.objects.count(), Voucher.objects.count()
+
+
+def test_a_file_is_taken_in_also_out_of_an_archive(bureau: Bureau, browser: Visitor) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as made:
+        made.writestr("books/ledger 2025.se", FILE)
+
+    answer = send(browser, bureau, packed.getvalue(), "anything.pdf", replace="on")
+
+    assert answer.url.endswith(f"/client/{bureau.client.pk}/change/")
+    assert "Taken in: 1 vouchers with 2 postings" in answer.text
+    with system_scope("tests"):
+        assert LedgerFile.objects.get().name == "ledger 2025.se"
+        assert Voucher.objects.filter(date="2025-01-15").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"%PDF-1.4 ...", "a PDF, whatever its name says"),
+        (b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/passwd">]><Sie>&e;</Sie>', "XML"),
+        (FILE.replace("-100.00", "-1e9").encode(), "line 14"),
+        (FILE.encode()[:-3], "not closed"),
+        (b"", "The file is empty."),
+        (b"PK\x03\x04 no archive", "damaged"),
+    ],
+    ids=["pdf", "xml", "amount", "cut", "empty", "zip"],
+)
+def test_what_cannot_be_taken_in_is_told_and_changes_nothing(
+    bureau: Bureau, browser: Visitor, data: bytes, told: str
+) -> None:
+    before = held()
+
+    answer = send(browser, bureau, data)
+
+    assert answer.status_code == 200
+    assert "Nothing was taken in." in answer.text
+    assert told in unescape(answer.text)
+    assert held() == before
+
+
+def test_a_file_that_is_too_large_is_told_and_never_kept(bureau: Bureau, browser: Visitor, settings: Any) -> None:
+    settings.KONTOR_UPLOAD_BYTES = 3 * 2**20
+
+    answer = send(browser, bureau, b"#" * (5 * 2**20))
+
+    assert (answer.status_code, "larger than 3 MB" in answer.text) == (200, True)
+    assert held() == (0, 1)
+
+
+def test_who_may_not_work_sends_nothing(bureau: Bureau, other: Bureau, live_server: Any) -> None:
+    for person, status in ((bureau.member("read_only"), 403), (other.member("owner"), 404)):
+        person.set_password(PASSWORD)
+        person.save()
+        browser = Visitor(live_server.url)
+        browser.sign_in(person.email)
+        path = f"/admin/clients/client/{bureau.client.pk}/files/add/"
+
+        assert browser.see(path).status_code == status
+        assert browser.post(browser.address + path, files={"file": b"x"}, timeout=30).status_code == 403  # no token
+    assert held() == (0, 2)
