@@ -90,6 +90,7 @@ INSTALLED_APPS = [
     "apps.connectors",
     "apps.ledger",
     "apps.flows",
+    "apps.onboarding",
     "apps.sync",
     "apps.sandbox",
     "apps.office",
@@ -176,6 +177,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+
+# A form with a tick per company that a bureau's key reaches; Django's own limit is 1,000.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 11_000
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [

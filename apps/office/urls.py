@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.urls import URLPattern, path
 
-from apps.office.views import balances, clients, connections, connectors, consents, problems
+from apps.office.views import balances, clients, connections, connectors, consents, onboarding, problems
 
 app_name = "office"
 
@@ -35,6 +35,15 @@ urlpatterns = [
     _page("connections/<int:pk>/activate/", connections.activate, "connection_activate"),
     _page("connections/<int:pk>/confirm/", connections.confirm, "connection_confirm"),
     _page("connections/<int:pk>/release/", connections.release, "connection_release"),
+    _page("onboarding/", onboarding.overview, "onboarding"),
+    _page("onboarding/file/", onboarding.upload, "onboarding_file"),
+    _page("onboarding/discover/<int:pk>/", onboarding.discover, "onboarding_discover"),
+    _page("onboarding/clients/<int:pk>.csv", onboarding.export, "clients_export"),
+    _page("onboarding/<int:pk>/", onboarding.batch, "onboarding_batch"),
+    _page("onboarding/<int:pk>/start/", onboarding.begin, "onboarding_start"),
+    _page("onboarding/<int:pk>/again/", onboarding.again, "onboarding_again"),
+    _page("onboarding/<int:pk>/progress/", onboarding.progress, "onboarding_progress"),
+    _page("onboarding/<int:pk>/report.csv", onboarding.report_file, "onboarding_report"),
     _page("problems/<int:pk>/again/", problems.again, "problem_again"),
     _page("problems/<int:pk>/release/", problems.release, "problem_release"),
 ]

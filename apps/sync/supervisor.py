@@ -17,6 +17,7 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from apps.core.scope import system_scope
+from apps.onboarding.claims import reap as reap_onboarding
 from apps.sync.claims import reap
 from apps.sync.timetable import start_due
 
@@ -68,6 +69,7 @@ class Supervisor:
                 close_old_connections()
                 start_due(timezone.now())
                 reap()
+                reap_onboarding()
             except DatabaseError:
                 log.exception("the timetable could not be looked at; trying again")
 

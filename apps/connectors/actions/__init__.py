@@ -16,6 +16,7 @@ from apps.connectors.actions.connections import (
     release_connection,
     stop_connection,
 )
+from apps.connectors.actions.discovery import discover_companies, is_credential_at_fault, lists_companies
 from apps.connectors.troubles import trouble_of
 
 __all__ = [
@@ -28,6 +29,9 @@ __all__ = [
     "change_organisation_number",
     "confirm_company",
     "connect",
+    "discover_companies",
+    "is_credential_at_fault",
+    "lists_companies",
     "release_connection",
     "stop_connection",
     "trouble_of",

@@ -28,6 +28,7 @@ _NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
         (_("Connections"), "link", "connectors_connection_changelist", "view"),
         (_("Feeds"), "dynamic_feed", "flows_feed_changelist", "view"),
         (_("Exchanges"), "swap_horiz", "connectors_exchange_changelist", "view"),
+        (_("Take in clients"), "group_add", "onboarding_batch_changelist", "manage"),
     )),
     (_("Books"), (
         (_("Vouchers"), "receipt_long", "ledger_voucher_changelist", "view"),
