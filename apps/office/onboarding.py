@@ -37,13 +37,14 @@ COLUMN_HELP: dict[str, Any] = {
     "time_zone": gettext_lazy("Such as Europe/Oslo. Empty: the bureau's."),
     "responsible": gettext_lazy("The e-mail address of somebody of the bureau."),
 }
+# Colour and shape; blue is for what runs (UI.md 2), so that what would be made is grey.
 _STATES = {
-    LineState.LISTED: "grey",
-    LineState.WAITING: "blue",
-    LineState.MADE: "green",
-    LineState.CHANGED: "green",
-    LineState.THERE: "outline",
-    LineState.REFUSED: "red",
+    LineState.LISTED: ("grey", "check_box_outline_blank"),
+    LineState.WAITING: ("grey", "schedule"),
+    LineState.MADE: ("green", "check_circle"),
+    LineState.CHANGED: ("green", "edit"),
+    LineState.THERE: ("green", "done_all"),
+    LineState.REFUSED: ("red", "error"),
 }
 
 
@@ -105,6 +106,7 @@ class Shown:
     line: Line
     open: bool
     colour: str
+    icon: str
     word: str
 
 
@@ -125,15 +127,15 @@ def to_choose(batch: Batch) -> list[Shown]:
 
 def _to_choose(line: Line, *, connects: bool, connected: set[int]) -> Shown:
     if line.verdict == Verdict.REFUSED:
-        return Shown(line=line, open=False, colour="red", word=_("refused"))
+        return Shown(line=line, open=False, colour="red", icon="error", word=_("refused"))
     if line.verdict == Verdict.NEW:
-        return Shown(line=line, open=True, colour="blue", word=_("new client"))
+        return Shown(line=line, open=True, colour="grey", icon="add_circle", word=_("new client"))
     if line.verdict == Verdict.CHANGES:
-        return Shown(line=line, open=True, colour="amber", word=_("client is changed"))
+        return Shown(line=line, open=True, colour="grey", icon="edit", word=_("client is changed"))
     if connects and line.client_id not in connected:
-        return Shown(line=line, open=True, colour="blue", word=_("client, not connected yet"))
+        return Shown(line=line, open=True, colour="grey", icon="add_link", word=_("client, not connected yet"))
     word = _("connected already") if connects else _("client already, nothing to change")
-    return Shown(line=line, open=False, colour="outline", word=word)
+    return Shown(line=line, open=False, colour="green", icon="done_all", word=word)
 
 
 def choosing(batch: Batch) -> dict[str, Any]:
@@ -147,8 +149,8 @@ def choosing(batch: Batch) -> dict[str, Any]:
     }
 
 
-def report(batch: Batch) -> list[tuple[Line, str]]:
-    """The lines that were chosen or refused, with the colour of each."""
+def report(batch: Batch) -> list[tuple[Line, tuple[str, str]]]:
+    """The lines that were chosen or refused, with the colour and shape of each."""
     lines = Line.objects.filter(batch=batch).exclude(state=LineState.LISTED).select_related("client")
     return [(line, _STATES[LineState(line.state)]) for line in lines]
 
@@ -184,7 +186,8 @@ def progress(batch: Batch, since: int) -> dict[str, Any]:
         "lines": [
             {
                 "id": line.pk,
-                "colour": _STATES[LineState(line.state)],
+                "colour": _STATES[LineState(line.state)][0],
+                "icon": _STATES[LineState(line.state)][1],
                 "word": str(LineState(line.state).label),
                 "text": done_text(line),
                 "number": line.client.number if line.client else "",

@@ -2,7 +2,6 @@
 (() => {
   "use strict";
   const EVERY = 2000;
-  const SHAPES = { green: "check_circle", outline: "rule", amber: "schedule", red: "error", grey: "do_not_disturb_on", blue: "sync" };
 
   function choose(form) {
     const rows = Array.from(form.querySelectorAll("[data-k-row]"), (row) => ({
@@ -21,7 +20,9 @@
     };
     form.querySelector("[data-k-search]").addEventListener("input", (event) => {
       const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
-      rows.forEach((one) => { one.row.hidden = !words.every((word) => one.text.includes(word)); });
+      // a short word starts one of the row's, or every number would have it
+      const has = (text, word) => (word.length < 3 ? ` ${text}`.includes(` ${word}`) : text.includes(word));
+      rows.forEach((one) => { one.row.hidden = !words.every((word) => has(one.text, word)); });
       count();
     });
     form.querySelector("[data-k-search]").addEventListener("keydown", (event) => {
@@ -32,13 +33,13 @@
     count();
   }
 
-  function badge(colour, word) {
+  function badge(colour, shape, word) {
     const state = document.createElement("span");
     state.className = `k-state k-${colour}`;
     const icon = document.createElement("span");
     icon.className = "material-symbols-outlined";
     icon.setAttribute("aria-hidden", "true");
-    icon.textContent = SHAPES[colour] || "";
+    icon.textContent = shape;
     const text = document.createElement("span");
     text.textContent = word;
     state.append(icon, text);
@@ -48,7 +49,7 @@
   function showLine(line) {
     const row = document.getElementById(`line-${line.id}`);
     if (!row) return;
-    row.querySelector("[data-k-badge]").replaceChildren(badge(line.colour, line.word));
+    row.querySelector("[data-k-badge]").replaceChildren(badge(line.colour, line.icon, line.word));
     row.querySelector("[data-k-done]").textContent = line.text;
     if (line.number) row.querySelector("[data-k-number]").textContent = line.number;
   }

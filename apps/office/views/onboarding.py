@@ -114,7 +114,7 @@ def batch(request: HttpRequest, pk: int) -> HttpResponse:
     if row.state == BatchState.OPEN:
         context |= {**choosing(row), "column_names": COLUMN_NAMES}
     elif row.state != BatchState.LISTING:
-        context["lines"] = [(line, colour, done_text(line)) for line, colour in report(row)]
+        context["lines"] = [(line, look, done_text(line)) for line, look in report(row)]
         context["again"] = row.state == BatchState.STOPPED or bool(
             Line.objects.filter(batch=row, state=LineState.REFUSED, chosen=True).exists()
         )
