@@ -59,6 +59,9 @@ KONTOR_TASK_SECONDS = env.int("KONTOR_TASK_SECONDS", default=120)
 KONTOR_RETRY_SECONDS = env.float("KONTOR_RETRY_SECONDS", default=5.0)
 # How often `work` looks at the timetable and for runs that were left behind.
 KONTOR_TICK_SECONDS = env.float("KONTOR_TICK_SECONDS", default=2.0)
+# By this local hour every client is read; a night that is not is a problem by itself, looked at this often.
+KONTOR_READY_HOUR = env.int("KONTOR_READY_HOUR", default=6)
+KONTOR_WATCH_SECONDS = env.float("KONTOR_WATCH_SECONDS", default=60.0)
 # How long an idle worker waits before it asks the queue again.
 KONTOR_POLL_SECONDS = env.float("KONTOR_POLL_SECONDS", default=0.3)
 # Python packages with providers of others.

@@ -29,3 +29,8 @@ class SynchronizeForm(forms.Form):
 
 class ReasonForm(forms.Form):
     reason = forms.CharField(max_length=300)
+
+
+class MuteForm(forms.Form):
+    until = forms.DateField()
+    reason = forms.CharField(max_length=300)

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.urls import URLPattern, path
 
-from apps.office.views import balances, clients, connections, connectors, consents, onboarding, problems
+from apps.office.views import balances, bell, clients, connections, connectors, consents, onboarding, problems
 
 app_name = "office"
 
@@ -45,5 +45,9 @@ urlpatterns = [
     _page("onboarding/<int:pk>/progress/", onboarding.progress, "onboarding_progress"),
     _page("onboarding/<int:pk>/report.csv", onboarding.report_file, "onboarding_report"),
     _page("problems/<int:pk>/again/", problems.again, "problem_again"),
+    _page("problems/<int:pk>/mute/", problems.mute, "problem_mute"),
+    _page("problems/<int:pk>/unmute/", problems.unmute, "problem_unmute"),
+    _page("bell/", bell.bell, "bell"),
+    _page("bell/looked/", bell.looked_at, "bell_looked"),
     _page("problems/<int:pk>/release/", problems.release, "problem_release"),
 ]

@@ -19,6 +19,7 @@ from django.utils import timezone
 from apps.core.scope import system_scope
 from apps.onboarding.claims import reap as reap_onboarding
 from apps.sync.claims import reap
+from apps.sync.deadman import watch_now_and_then
 from apps.sync.timetable import start_due
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class Supervisor:
                 start_due(timezone.now())
                 reap()
                 reap_onboarding()
+                watch_now_and_then()
             except DatabaseError:
                 log.exception("the timetable could not be looked at; trying again")
 

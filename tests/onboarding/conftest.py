@@ -1,6 +1,7 @@
 """A bureau's key on the vendor's sandbox, served over HTTP by a thread of the test: other processes reach it too."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -14,8 +15,8 @@ def scope(db: None) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+@contextmanager
+def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     from apps.connectors.providers.tripletex.sandbox import make_sandbox
     from apps.connectors.sdk import session as sdk_session
     from apps.sandbox.server import running
@@ -34,3 +35,9 @@ def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         yield Vendor(mouth, environment)
+
+
+@pytest.fixture
+def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    with serving(monkeypatch) as found:
+        yield found

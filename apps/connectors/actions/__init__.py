@@ -13,6 +13,7 @@ from apps.connectors.actions.connections import (
     change_organisation_number,
     confirm_company,
     connect,
+    credential_works,
     release_connection,
     stop_connection,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "change_organisation_number",
     "confirm_company",
     "connect",
+    "credential_works",
     "discover_companies",
     "is_credential_at_fault",
     "lists_companies",

@@ -2,6 +2,7 @@
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
@@ -29,9 +30,9 @@ ROWS = ("client__organisation", "connector__organisation")
 def connection(request: HttpRequest, pk: int) -> HttpResponse:
     row = found(request, "view", Connection.objects.select_related(*ROWS), pk)
     user = allowed(request, "view", row.client.organisation_id)
-    problems = Problem.objects.filter(
-        subject_kind=Connection._meta.label_lower, subject_id=str(pk), resolved_at=None
-    ).select_related("client")
+    here = Q(subject_kind=Connection._meta.label_lower, subject_id=str(pk))
+    shared_key = Q(subject_kind=Connector._meta.label_lower, subject_id=str(row.connector_id))
+    problems = Problem.objects.filter(here | shared_key, resolved_at=None).select_related("client")
     return page(
         request,
         "office/connection.html",
