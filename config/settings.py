@@ -204,6 +204,12 @@ TIME_ZONE = "UTC"
 # Sets EMAIL_BACKEND, EMAIL_HOST and so on; development prints its mails.
 vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25" if PRODUCTION else "consolemail://"))
 
+# Who mails come from, and the address of Kontor as people reach it (empty: mails hold no links).
+DEFAULT_FROM_EMAIL = env.str("KONTOR_MAIL_FROM", default="kontor@localhost")
+KONTOR_URL = env.str("KONTOR_URL", default="")
+# A mail that the server did not take waits this long, then twice as long each time, eight times in all.
+KONTOR_MAIL_RETRY_SECONDS = env.float("KONTOR_MAIL_RETRY_SECONDS", default=60.0)
+
 UNFOLD = {"SITE_TITLE": "Kontor", "SITE_HEADER": "Kontor", "SHOW_HISTORY": True, "SHOW_VIEW_ON_SITE": False}
 
 REST_FRAMEWORK = {

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.clients.models import Client
 from apps.core.scope import TenantModel
+from apps.notifications.enums import MailState
 from apps.organisations.models import Organisation
 
 
@@ -104,6 +105,52 @@ class Looked(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.at}"
+
+
+class Morning(TenantModel):
+    """A bureau's morning after a night: made once, by whoever comes first, with the mails that are to be sent."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE)
+    night = models.DateField()
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("morning")
+        verbose_name_plural = _("mornings")
+        constraints = (models.UniqueConstraint(fields=("organisation", "night"), name="morning_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.organisation_id} {self.night}"
+
+
+class Mail(TenantModel):
+    """The outbox: a digest that a person is owed, committed with its morning. One per person and night.
+
+    Its text is made when it is sent and never kept. `unsure` counts sendings of which nobody knows how they ended.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    night = models.DateField()
+    since = models.DateTimeField()  # what was told before was in an earlier digest, or could be
+    message_id = models.CharField(max_length=120, unique=True)
+    state = models.CharField(max_length=8, choices=MailState.choices, default=MailState.WAITING, db_index=True)
+    token = models.CharField(max_length=36, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    unsure = models.PositiveSmallIntegerField(default=0)
+    error = models.CharField(max_length=300, blank=True)
+    made_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("mail")
+        verbose_name_plural = _("mails")
+        constraints = (models.UniqueConstraint(fields=("user", "night"), name="digest_once_a_night"),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.night}"
 
 
 def _filled(text: str, facts: dict[str, str]) -> str:

@@ -6,8 +6,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from apps.core.admin import number_text
 from apps.notifications.queries import clients_named, unread_of, waiting_problems
+from apps.office.onboarding import progress_text as onboarding_text
 from apps.office.problems import problem_colour
 from apps.onboarding.enums import BUSY, FINISHED
 from apps.onboarding.models import Batch, Line
@@ -64,7 +64,7 @@ def _batch(batch: Batch) -> dict[str, Any]:
     done, total = lines.filter(state__in=FINISHED).count(), lines.count()
     return {
         "title": _("Take in clients"),
-        "text": _("%(done)s of %(total)s companies") % {"done": number_text(done), "total": number_text(total)},
+        "text": onboarding_text(batch, done, total),
         "percent": round(done * 100 / total) if total else None,
         "url": reverse("office:onboarding_batch", args=[batch.pk]),
     }

@@ -11,7 +11,7 @@ from apps.clients.models import Client
 from apps.connectors.models import Connection, Connector
 from apps.connectors.sdk.failures import Failure, Who
 from apps.notifications.models import Problem
-from apps.notifications.queries import clients_named
+from apps.notifications.queries import NAMED, clients_named
 from apps.sync.remedies import NIGHT_LATE
 from apps.sync.status import BY_ITSELF
 
@@ -53,9 +53,9 @@ def problem_colour(problem: Problem) -> str:
     return "amber" if problem.failure in BY_ITSELF else "red"
 
 
-def problem_card(problem: Problem, user: Any) -> Card:
+def problem_card(problem: Problem, user: Any, *, named: int = NAMED) -> Card:
     works = bool(user.may("work", problem.organisation_id))
-    clients, more = ([problem.client], 0) if problem.client else clients_named(problem)
+    clients, more = ([problem.client], 0) if problem.client else clients_named(problem, named)
     return Card(
         problem=problem,
         colour=problem_colour(problem),

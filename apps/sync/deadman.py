@@ -30,17 +30,21 @@ def watch(now: datetime) -> int:
     return sum(_judge(organisation, now) for organisation in Organisation.objects.all())
 
 
-def watch_now_and_then() -> None:
-    """From a web request: at most once in KONTOR_WATCH_SECONDS for each process, and never the request's fault."""
+def watch_now_and_then() -> bool:
+    """At most once in KONTOR_WATCH_SECONDS for each process, and never the fault of a web request that asks.
+
+    Whether it looked now.
+    """
     now = clock.monotonic()
     if now - LOOKED.get("at", -settings.KONTOR_WATCH_SECONDS) < settings.KONTOR_WATCH_SECONDS:
-        return
+        return False
     LOOKED["at"] = now
     try:
         with system_scope("the dead-man's switch looks at every bureau"):
             watch(timezone.now())
     except DatabaseError:
         log.exception("the night could not be judged")
+    return True
 
 
 def ready_at(organisation: Organisation, started: datetime) -> datetime:

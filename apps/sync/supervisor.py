@@ -17,9 +17,11 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from apps.core.scope import system_scope
+from apps.notifications.outbox import reap as reap_mails
 from apps.onboarding.claims import reap as reap_onboarding
 from apps.sync.claims import reap
 from apps.sync.deadman import watch_now_and_then
+from apps.sync.morning import greet
 from apps.sync.timetable import start_due
 
 log = logging.getLogger(__name__)
@@ -71,7 +73,9 @@ class Supervisor:
                 start_due(timezone.now())
                 reap()
                 reap_onboarding()
-                watch_now_and_then()
+                if watch_now_and_then():
+                    greet(timezone.now())
+                reap_mails()
             except DatabaseError:
                 log.exception("the timetable could not be looked at; trying again")
 

@@ -74,7 +74,7 @@ class ProblemAdmin(BureauAdmin):
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         found = Problem.objects.filter(pk=object_id).select_related("client") if object_id.isdigit() else None
         problem = found.first() if found is not None else None
-        extra = {**(extra_context or {}), "card": problem_card(problem, request.user) if problem else None}
+        extra = {**(extra_context or {}), "card": problem_card(problem, request.user, named=200) if problem else None}
         return super().change_view(request, object_id, form_url, extra)
 
     @display(description=_("problem"), ordering="title_text")
