@@ -79,6 +79,9 @@ KONTOR_STUCK_SECONDS = env.float("KONTOR_STUCK_SECONDS", default=30.0)
 KONTOR_START_SECONDS = env.float("KONTOR_START_SECONDS", default=60.0)
 # What this host is called in runs and lanes: must differ between hosts, and stay over restarts of `work`.
 KONTOR_HOST_NAME = env.str("KONTOR_HOST_NAME", default=socket.gethostname())
+# By this local hour every client is read; a night that is not is a problem by itself, looked at this often.
+KONTOR_READY_HOUR = env.int("KONTOR_READY_HOUR", default=6)
+KONTOR_WATCH_SECONDS = env.float("KONTOR_WATCH_SECONDS", default=60.0)
 # How long an idle worker waits before it asks the queue again.
 KONTOR_POLL_SECONDS = env.float("KONTOR_POLL_SECONDS", default=0.3)
 # Whether calls wait for their turn under a vendor's limits. Off only to show that a sandbox does refuse then.
@@ -116,6 +119,7 @@ INSTALLED_APPS = [
     "apps.connectors",
     "apps.ledger",
     "apps.flows",
+    "apps.onboarding",
     "apps.sync",
     "apps.sandbox",
     "apps.office",
@@ -244,6 +248,9 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
+# A form with a tick per company that a bureau's key reaches; Django's own limit is 1,000.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 11_000
+
 # -- Languages --------------------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
@@ -265,6 +272,12 @@ TIME_ZONE = "UTC"
 
 # Sets EMAIL_BACKEND, EMAIL_HOST and so on; development prints its mails.
 vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25" if PRODUCTION else "consolemail://"))
+
+# Who mails come from, and the address of Kontor as people reach it (empty: mails hold no links).
+DEFAULT_FROM_EMAIL = env.str("KONTOR_MAIL_FROM", default="kontor@localhost")
+KONTOR_URL = env.str("KONTOR_URL", default="")
+# A mail that the server did not take waits this long, then twice as long each time, eight times in all.
+KONTOR_MAIL_RETRY_SECONDS = env.float("KONTOR_MAIL_RETRY_SECONDS", default=60.0)
 
 UNFOLD = {
     "SITE_TITLE": "Kontor",

@@ -75,7 +75,10 @@ def _state(status: Status) -> dict[str, Any]:
 
 
 def _problems(rows: Sequence[Any]) -> list[dict[str, Any]]:
-    shown: Iterable[Any] = (row for row in rows if row.problem_code)
+    now = timezone.now()
+    shown: Iterable[Any] = (
+        row for row in rows if row.problem_code and not (row.problem_muted and row.problem_muted > now)
+    )
     return [
         {
             "code": row.problem_code,

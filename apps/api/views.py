@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from apps.api.errors import problem_response
 from apps.api.status import one_client, overall
 from apps.api.tokens import HasToken, Machine, TokenAuthentication
+from apps.sync.deadman import watch_now_and_then
 
 
 class TokenThrottle(UserRateThrottle):
@@ -37,6 +38,7 @@ class TokenView(APIView):
 
     def answer(self, request: Request, build: Callable[[Machine], dict[str, Any] | None]) -> Response:
         machine = cast("Machine", request.user)  # HasToken lets nobody else in
+        watch_now_and_then()
         with machine.scope():
             data = build(machine)
             if data is None:
@@ -71,6 +73,8 @@ def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's sig
     parts = {"database": _works(_database), "migrations": False}
     parts["migrations"] = parts["database"] and _works(_migrated)
     failing = [name for name, works in parts.items() if not works]
+    if not failing:
+        watch_now_and_then()  # where all workers are dead, this is who notices
     answer = {"status": "failing" if failing else "ok", "failing": failing}
     return JsonResponse(answer, status=503 if failing else 200)
 

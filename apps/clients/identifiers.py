@@ -43,6 +43,11 @@ def clean_organisation_number(country: str, number: str) -> str:
     raise ValidationError(_("“%(number)s” is not an organisation number."), params={"number": number})
 
 
+def example_of(country: str) -> str:
+    """A number of the country's form; empty where any form is taken."""
+    return {**MODULES, **FORMS}.get(country, ("", ""))[1]
+
+
 def _refused(country: str, number: str, example: str) -> ValidationError:
     return ValidationError(
         _("“%(number)s” is not an organisation number of %(country)s. Example: %(example)s."),

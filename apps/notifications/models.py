@@ -1,9 +1,12 @@
+from django.conf import settings
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 
 from apps.clients.models import Client
 from apps.core.scope import TenantModel
+from apps.notifications.enums import MailState
 from apps.organisations.models import Organisation
 
 
@@ -33,6 +36,12 @@ class Problem(TenantModel):
     last_at = models.DateTimeField(_("last seen"), auto_now=True)
     times = models.PositiveIntegerField(_("times"), default=1)
     resolved_at = models.DateTimeField(_("resolved"), null=True)
+    # somebody knows of it: not shown before this instant, unless it changes
+    muted_until = models.DateTimeField(_("muted until"), null=True)
+    muted_reason = models.CharField(_("why it is muted"), max_length=300, blank=True)
+    muted_by = models.CharField(_("muted by"), max_length=254, blank=True)
+    # when it was last new to people: opened, or come back from being muted
+    told_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         verbose_name = _("problem")
@@ -50,12 +59,98 @@ class Problem(TenantModel):
         return self.title
 
     @property
+    def is_muted(self) -> bool:
+        return self.muted_until is not None and self.muted_until > timezone.now()
+
+    @property
     def title(self) -> str:
         return _filled(self.title_text, self.facts)
 
     @property
     def steps(self) -> list[str]:
         return [_filled(text, self.facts) for text in self.step_texts]
+
+
+class Affected(TenantModel):
+    """A client that a problem hits: its own, or one of many whose shared key is refused. `cleared_at`: no longer."""
+
+    TENANT_PATH = "problem__organisation"
+
+    problem = models.ForeignKey(Problem, on_delete=models.CASCADE, related_name="affected")
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="affected")
+    since = models.DateTimeField(_("since"), default=timezone.now)
+    cleared_at = models.DateTimeField(_("over"), null=True)
+
+    class Meta:
+        verbose_name = _("affected client")
+        verbose_name_plural = _("affected clients")
+        constraints = (models.UniqueConstraint(fields=("problem", "client"), name="affected_once"),)
+        indexes = (models.Index(fields=("client", "cleared_at")),)
+
+    def __str__(self) -> str:
+        return f"{self.client_id}: {self.problem_id}"
+
+
+class Looked(TenantModel):
+    """When a person last opened the bell: what was told later is unread."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("look at the bell")
+        verbose_name_plural = _("looks at the bell")
+        constraints = (models.UniqueConstraint(fields=("organisation", "user"), name="looked_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.at}"
+
+
+class Morning(TenantModel):
+    """A bureau's morning after a night: made once, by whoever comes first, with the mails that are to be sent."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE)
+    night = models.DateField()
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("morning")
+        verbose_name_plural = _("mornings")
+        constraints = (models.UniqueConstraint(fields=("organisation", "night"), name="morning_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.organisation_id} {self.night}"
+
+
+class Mail(TenantModel):
+    """The outbox: a digest that a person is owed, committed with its morning. One per person and night.
+
+    Its text is made when it is sent and never kept. `unsure` counts sendings of which nobody knows how they ended.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    night = models.DateField()
+    since = models.DateTimeField()  # what was told before was in an earlier digest, or could be
+    message_id = models.CharField(max_length=120, unique=True)
+    state = models.CharField(max_length=8, choices=MailState.choices, default=MailState.WAITING, db_index=True)
+    token = models.CharField(max_length=36, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    unsure = models.PositiveSmallIntegerField(default=0)
+    error = models.CharField(max_length=300, blank=True)
+    made_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("mail")
+        verbose_name_plural = _("mails")
+        constraints = (models.UniqueConstraint(fields=("user", "night"), name="digest_once_a_night"),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.night}"
 
 
 def _filled(text: str, facts: dict[str, str]) -> str:

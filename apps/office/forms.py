@@ -34,3 +34,8 @@ class ReasonForm(forms.Form):
 class LedgerFileForm(forms.Form):
     file = forms.FileField(label=_("File"), allow_empty_file=True)
     replace = forms.BooleanField(label=_("Take over days that belong to another source"), required=False)
+
+
+class MuteForm(forms.Form):
+    until = forms.DateField()
+    reason = forms.CharField(max_length=300)

@@ -19,7 +19,7 @@ from apps.flows.models import Feed
 from apps.ledger.admin.versions import move_badge
 from apps.ledger.enums import Move
 from apps.ledger.models import Finding, LedgerState, VoucherVersion
-from apps.notifications.models import Problem
+from apps.notifications.queries import of_client, waiting_problems
 from apps.office.problems import problem_card
 from apps.sync.admin.runs import differences_of, run_badge
 from apps.sync.enums import LIVE, RunKind, RunState
@@ -37,7 +37,7 @@ def client_page(object_id: str, user: Any) -> dict[str, Any]:
     if found is None:
         return {}
     status = status_of(found)
-    problems = list(Problem.objects.filter(client=found, resolved_at=None).select_related("client"))
+    problems = list(of_client(found).select_related("client"))
     told = {problem.code for problem in problems}
     runs = list(Run.objects.filter(client=found).order_by("-pk")[:RUNS_SHOWN])
     return {
@@ -128,9 +128,7 @@ def progress(client: Client) -> dict[str, Any]:
 def home(user: Any) -> dict[str, Any]:
     """Five questions to the database, however many clients there are."""
     statuses = [status_of(client) for client in with_status(Client.objects.order_by("name"))]
-    problems = list(
-        Problem.objects.filter(resolved_at=None).select_related("client").order_by("-first_at")[: PROBLEMS_SHOWN + 1]
-    )
+    problems = list(waiting_problems().select_related("client").order_by("-first_at")[: PROBLEMS_SHOWN + 1])
     since = timezone.now() - LAST_NIGHT
     runs = _latest(Run.objects.filter(created_at__gte=since, kind=RunKind.NIGHTLY).select_related("client"))
     live = [status for status in statuses if status.live]
@@ -141,6 +139,7 @@ def home(user: Any) -> dict[str, Any]:
         "cards": [problem_card(problem, user) for problem in problems[:PROBLEMS_SHOWN]],
         "more_problems": len(problems) > PROBLEMS_SHOWN,
         "silent": [status for status in statuses if needs_hand(status) and not status.open_problems],
+        "muted": sum(bool(status.client.muted_problems) for status in statuses),  # type: ignore[attr-defined]
         "night": night_text(runs),
         "night_bad": [(run, run_badge(run)) for run in runs if run.state not in (*LIVE, RunState.SUCCEEDED)],
         "live": [(status, progress_text(status.live)) for status in live if status.live],
@@ -157,7 +156,9 @@ def _latest(runs: Iterable[Run]) -> list[Run]:
 
 
 def needs_hand(status: Status) -> bool:
-    return status.open_problems > 0 or status.state.colour in ("red", "amber")
+    """What is muted is known already, until it changes."""
+    known = status.client.muted_problems  # type: ignore[attr-defined]
+    return status.open_problems > 0 or (status.state.colour in ("red", "amber") and not known)
 
 
 def home_sentence(statuses: list[Status]) -> str:

@@ -7,9 +7,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.connectors.models import Connection
+from apps.clients.models import Client
+from apps.connectors.models import Connection, Connector
 from apps.connectors.sdk.failures import Failure, Who
 from apps.notifications.models import Problem
+from apps.notifications.queries import NAMED, clients_named
+from apps.sync.remedies import NIGHT_LATE
 from apps.sync.status import BY_ITSELF
 
 DISAPPEARANCE = "ledger.mass_disappearance"
@@ -41,6 +44,9 @@ class Card:
     acts: str
     buttons: tuple[Button, ...]
     url: str
+    clients: list[Client]
+    more_clients: int
+    may_mute: bool
 
 
 def problem_colour(problem: Problem) -> str:
@@ -52,31 +58,40 @@ def by_consent(problem: Problem) -> bool:
     return problem.code.partition(".")[2].startswith("consent_")
 
 
-def problem_card(problem: Problem, user: Any) -> Card:
+def problem_card(problem: Problem, user: Any, *, named: int = NAMED) -> Card:
     works = bool(user.may("work", problem.organisation_id))
+    clients, more = ([problem.client], 0) if problem.client else clients_named(problem, named)
     return Card(
         problem=problem,
         colour=problem_colour(problem),
         acts=str(ACTS.get(problem.who, "")),
         buttons=_buttons(problem) if works and problem.resolved_at is None else (),
         url=reverse("admin:notifications_problem_change", args=[problem.pk]),
+        clients=clients,
+        more_clients=more,
+        may_mute=works and problem.resolved_at is None,
     )
 
 
 def _buttons(problem: Problem) -> tuple[Button, ...]:
+    again = Button(label=_("Try again"), url=reverse("office:problem_again", args=[problem.pk]))
+    if problem.subject_kind == Connector._meta.label_lower:
+        form = reverse("office:connector", args=[problem.subject_id])
+        return (Button(label=_("Open the connector"), url=form, post=False, main=True), again)
+    if problem.code == NIGHT_LATE:
+        return (again,)
     if problem.subject_kind != Connection._meta.label_lower:
         return ()
-    again = Button(label=_("Try again"), url=reverse("office:problem_again", args=[problem.pk]))
     if problem.code == DISAPPEARANCE:
         release = reverse("office:problem_release", args=[problem.pk])
         return (again, Button(label=_("Let them be deleted"), url=release))
     if problem.failure in _BY_ACTIVATE:
-        form = Button(
+        page = Button(
             label=_("Open the connection"), url=reverse("office:connection", args=[problem.subject_id]), post=False
         )
         if by_consent(problem):
             consent = reverse("office:connection_consent", args=[problem.subject_id])
-            return (Button(label=_("Connect again"), url=consent, main=True), form)
+            return (Button(label=_("Connect again"), url=consent, main=True), page)
         activate = reverse("office:connection_activate", args=[problem.subject_id])
-        return (Button(label=_("Activate"), url=activate, main=True), form)
+        return (Button(label=_("Activate"), url=activate, main=True), page)
     return (again,)

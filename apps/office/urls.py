@@ -6,7 +6,17 @@ from typing import Any
 from django.contrib import admin
 from django.urls import URLPattern, path
 
-from apps.office.views import balances, clients, connections, connectors, consents, files, problems
+from apps.office.views import (
+    balances,
+    bell,
+    clients,
+    connections,
+    connectors,
+    consents,
+    files,
+    onboarding,
+    problems,
+)
 
 app_name = "office"
 
@@ -40,6 +50,19 @@ urlpatterns = [
     _page("connections/<int:pk>/accept-form/", connections.accept_form, "connection_accept_form"),
     _page("connections/<int:pk>/confirm/", connections.confirm, "connection_confirm"),
     _page("connections/<int:pk>/release/", connections.release, "connection_release"),
+    _page("onboarding/", onboarding.overview, "onboarding"),
+    _page("onboarding/file/", onboarding.upload, "onboarding_file"),
+    _page("onboarding/discover/<int:pk>/", onboarding.discover, "onboarding_discover"),
+    _page("onboarding/clients/<int:pk>.csv", onboarding.export, "clients_export"),
+    _page("onboarding/<int:pk>/", onboarding.batch, "onboarding_batch"),
+    _page("onboarding/<int:pk>/start/", onboarding.begin, "onboarding_start"),
+    _page("onboarding/<int:pk>/again/", onboarding.again, "onboarding_again"),
+    _page("onboarding/<int:pk>/progress/", onboarding.progress, "onboarding_progress"),
+    _page("onboarding/<int:pk>/report.csv", onboarding.report_file, "onboarding_report"),
     _page("problems/<int:pk>/again/", problems.again, "problem_again"),
+    _page("problems/<int:pk>/mute/", problems.mute, "problem_mute"),
+    _page("problems/<int:pk>/unmute/", problems.unmute, "problem_unmute"),
+    _page("bell/", bell.bell, "bell"),
+    _page("bell/looked/", bell.looked_at, "bell_looked"),
     _page("problems/<int:pk>/release/", problems.release, "problem_release"),
 ]

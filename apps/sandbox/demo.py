@@ -24,7 +24,7 @@ from apps.flows.actions import ensure_feed
 from apps.flows.models import Feed
 from apps.ledger.enums import Grade
 from apps.ledger.models import LedgerState, Posting, Voucher
-from apps.notifications.models import Problem
+from apps.notifications.models import Affected
 from apps.organisations.enums import Role
 from apps.organisations.models import Membership, Organisation, User
 from apps.records.enums import Counts
@@ -116,8 +116,8 @@ class Demo:
         runs = [run for night in nights for run in night]
         grades = [state.proof.grade for state in LedgerState.objects.select_related("proof") if state.proof]
         problems: dict[str, set[str]] = defaultdict(set)
-        for problem in Problem.objects.filter(resolved_at=None).select_related("client"):
-            problems[problem.code].add(problem.client.number if problem.client else "")
+        for hit in Affected.objects.filter(cleared_at=None).select_related("problem", "client"):
+            problems[hit.problem.code].add(hit.client.number)
         difference = sum(
             (state.proof.control_difference for state in LedgerState.objects.select_related("proof") if state.proof),
             Decimal(0),

@@ -75,3 +75,27 @@ def crashed(detail: str) -> Trouble:
         steps=(_("Send the reference and the technical detail to support."),),
         detail=detail,
     )
+
+
+NIGHT_LATE = "night.late"
+
+
+def night_late(late: int, of: int, never: int, facts: dict[str, str]) -> Trouble:
+    """`late` of `of` clients were not read by their hour; `never` of them have not even been begun."""
+    titles = {
+        "all": _("Nothing was read in the night of {night}: the workers do not work."),
+        "some": _(
+            "{late} of {of} clients were not read by {hour} in the night of {night}; {never} have not been begun."
+        ),
+    }
+    return Trouble(
+        code=NIGHT_LATE,
+        failure=Failure.UNKNOWN,
+        who=Who.SUPPORT,
+        title=titles["all" if never == of else "some"],
+        steps=(
+            _("Look whether the workers run (manage.py work); they catch up by themselves when they do."),
+            _("If they run, look at the clients below: a run that takes all night says where it is."),
+        ),
+        facts={"late": str(late), "of": str(of), "never": str(never), **facts},
+    )

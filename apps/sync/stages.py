@@ -5,8 +5,9 @@ from datetime import date
 from typing import TypeVar, cast
 
 from django.conf import settings
+from django.utils import timezone
 
-from apps.connectors.actions import activate_connection
+from apps.connectors.actions import activate_connection, credential_works
 from apps.connectors.enums import ConnectionState
 from apps.connectors.guard import check_company
 from apps.connectors.models import PageDigest
@@ -64,7 +65,9 @@ def company(context: Context) -> None:
             raise BlockedError(outcome.trouble, outcome.identity)
         connection.refresh_from_db()
     else:
+        asked_at = timezone.now()
         identity = context.provider.verify(context.session)
+        credential_works(connection.connector, before=asked_at)
         verdict = check_company(identity=identity, client=context.client, connection=connection)
         if verdict is not None:
             raise BlockedError(verdict, identity)

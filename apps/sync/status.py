@@ -15,7 +15,8 @@ from apps.connectors.sdk.failures import Failure
 from apps.core.admin import number_text, seconds_text
 from apps.flows.models import Feed
 from apps.ledger.models import Proof
-from apps.notifications.models import Problem
+from apps.notifications.models import Affected
+from apps.notifications.queries import not_muted
 from apps.sync.enums import LIVE, RunKind, RunState, Stage
 from apps.sync.models import Run
 from apps.sync.state import Facts, State, state_of
@@ -35,15 +36,17 @@ def with_status(clients: QuerySet[Client]) -> QuerySet[Client]:
     runs = Run.objects.filter(client=OuterRef("pk"))
     reading = runs.exclude(state__in=LIVE).exclude(kind=RunKind.RECALCULATION)
     feeds = Feed.objects.filter(client=OuterRef("pk"))
-    problems = Problem.objects.filter(client=OuterRef("pk"), resolved_at=None).order_by().values("client")
+    problems = Affected.objects.filter(client=OuterRef("pk"), cleared_at=None).order_by().values("client")
+    shown = problems.filter(not_muted("problem__"))
     return clients.select_related("organisation", "ledger_state__proof").annotate(
         live_run=Subquery(runs.filter(state__in=LIVE).order_by("-pk").values(row=JSONObject(**_RUN))[:1]),
         last_run=Subquery(reading.order_by("-pk").values(row=JSONObject(**_RUN))[:1]),
         has_feeds=Exists(feeds),
         is_fed=Exists(feeds.filter(enabled=True)),
-        open_problems=Coalesce(Subquery(problems.annotate(n=Count("pk")).values("n")), Value(0)),
+        open_problems=Coalesce(Subquery(shown.annotate(n=Count("pk")).values("n")), Value(0)),
+        muted_problems=Exists(problems.exclude(not_muted("problem__"))),
         waiting_problems=Coalesce(
-            Subquery(problems.exclude(failure__in=BY_ITSELF).annotate(n=Count("pk")).values("n")), Value(0)
+            Subquery(problems.exclude(problem__failure__in=BY_ITSELF).annotate(n=Count("pk")).values("n")), Value(0)
         ),
     )
 
@@ -51,12 +54,13 @@ def with_status(clients: QuerySet[Client]) -> QuerySet[Client]:
 def with_problems(clients: QuerySet[Client]) -> QuerySet[Client]:
     """A row per client *and* open problem (or one without): the join of both, for a single query of one client."""
     return clients.annotate(
-        trouble=FilteredRelation("problem", condition=Q(problem__resolved_at=None)),
-        problem_code=F("trouble__code"),
-        problem_title=F("trouble__title_text"),
-        problem_facts=F("trouble__facts"),
-        problem_since=F("trouble__first_at"),
-    ).order_by("pk", "trouble__first_at")
+        trouble=FilteredRelation("affected", condition=Q(affected__cleared_at=None)),
+        problem_code=F("trouble__problem__code"),
+        problem_title=F("trouble__problem__title_text"),
+        problem_facts=F("trouble__problem__facts"),
+        problem_since=F("trouble__problem__first_at"),
+        problem_muted=F("trouble__problem__muted_until"),
+    ).order_by("pk", "trouble__problem__first_at")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,12 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from apps.core.scope import system_scope
+from apps.notifications.outbox import reap as reap_mails
+from apps.onboarding.claims import reap as reap_onboarding
 from apps.sync.claims import reap
+from apps.sync.deadman import watch_now_and_then
 from apps.sync.lanes import LaneCluster, sweep
+from apps.sync.morning import greet
 from apps.sync.timetable import start_chores, start_due
 
 log = logging.getLogger(__name__)
@@ -36,7 +40,8 @@ class Supervisor:
             for lane in self.lanes:
                 if not _done(lane.look):
                     lane.forgive()
-            _done(_look_at_the_timetable)
+            for work in (_look_at_the_timetable, reap_onboarding, _watch, reap_mails):
+                _done(work)
             self._wait(settings.KONTOR_TICK_SECONDS)
         return self._drain()
 
@@ -77,7 +82,12 @@ def _look_at_the_timetable() -> None:
     reap()
 
 
-def _done(work: Callable[[], None]) -> bool:
+def _watch() -> None:
+    if watch_now_and_then():
+        greet(timezone.now())
+
+
+def _done(work: Callable[[], object]) -> bool:
     """Do it, each apart; what goes wrong is told and tried again at the next look. A fault must not leave lanes unwatched."""
     try:
         with system_scope("keeps the lanes, timetable and runs of every organisation"):

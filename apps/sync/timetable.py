@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django_q.tasks import async_task
 
 from apps.connectors.enums import ConnectionState
@@ -41,6 +41,17 @@ def _instant(day: date, hour: int, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(hour), zone).astimezone(UTC)
 
 
+def due_feeds(organisation: Organisation, night: date, at: datetime) -> QuerySet[Feed]:
+    """The feeds that are to be read in the night that begins at the instant."""
+    return Feed.objects.filter(
+        Q(valid_from=None) | Q(valid_from__lte=night),
+        Q(valid_to=None) | Q(valid_to__gte=night - timedelta(days=settings.KONTOR_WINDOW_DAYS)),
+        client__organisation=organisation,
+        enabled=True,
+        created_at__lt=at,
+    ).exclude(connection__state=ConnectionState.BLOCKED)
+
+
 def start_due(now: datetime) -> list[Run]:
     """Start the nightly run of every feed that has not had the latest night's. Late starts catch up."""
     started = []
@@ -48,15 +59,7 @@ def start_due(now: datetime) -> list[Run]:
         night, at = due_night(organisation.zone, organisation.night_hour, now)
         # a live run ends first; the night is still due at the next look
         had = Run.objects.filter(Q(night=night) | Q(state__in=LIVE), feed=OuterRef("pk"))
-        due = Feed.objects.filter(
-            Q(valid_from=None) | Q(valid_from__lte=night),
-            Q(valid_to=None) | Q(valid_to__gte=night - timedelta(days=settings.KONTOR_WINDOW_DAYS)),
-            ~Exists(had),
-            client__organisation=organisation,
-            enabled=True,
-            created_at__lt=at,
-        ).exclude(connection__state=ConnectionState.BLOCKED)
-        for feed in due.order_by("pk"):
+        for feed in due_feeds(organisation, night, at).filter(~Exists(had)).order_by("pk"):
             run = start_run(feed=feed, kind=RunKind.NIGHTLY, night=night)
             if run.night == night:
                 started.append(run)

@@ -33,3 +33,11 @@ def owner(bureau: Any) -> Any:
     from tests.office.bureau import signed_in
 
     return signed_in(bureau.member("owner"))
+
+
+@pytest.fixture
+def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    from tests.onboarding.conftest import serving
+
+    with serving(monkeypatch) as found:
+        yield found

@@ -13,9 +13,11 @@ from apps.connectors.actions.connections import (
     change_organisation_number,
     confirm_company,
     connect,
+    credential_works,
     release_connection,
     stop_connection,
 )
+from apps.connectors.actions.discovery import discover_companies, is_credential_at_fault, lists_companies
 from apps.connectors.troubles import trouble_of
 
 __all__ = [
@@ -28,6 +30,10 @@ __all__ = [
     "change_organisation_number",
     "confirm_company",
     "connect",
+    "credential_works",
+    "discover_companies",
+    "is_credential_at_fault",
+    "lists_companies",
     "release_connection",
     "stop_connection",
     "trouble_of",

@@ -17,6 +17,7 @@ from apps.connectors.actions.connections import (
     accept_company,
     block_connection,
     confirmation_of,
+    credential_works,
     resolve_own_problems,
     stop_connection,
 )
@@ -226,6 +227,8 @@ def activate_shared(
         if not worked and connector is not None and connector.verified_at is not None:
             return _refused(tried, connector)
         kept = _keep(tried, connector, None, actor, worked=worked)
+        if worked:
+            credential_works(kept)
     if tried.error is not None:
         return _refused(tried, kept)
     return Activation(connector=kept, identity=tried.identity, companies=tried.companies)

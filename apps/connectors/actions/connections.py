@@ -1,5 +1,6 @@
 """What happens to a connection after it was made: stopped, blocked, confirmed, released."""
 
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -9,6 +10,7 @@ from django.utils.translation import gettext as translate
 
 from apps.audit.actions import note
 from apps.clients.models import Client
+from apps.connectors.actions.discovery import is_credential_at_fault
 from apps.connectors.enums import ConnectionState
 from apps.connectors.guard import CONFIRMABLE
 from apps.connectors.models import Connection, Connector, PageDigest
@@ -46,6 +48,8 @@ def stop_connection(connection: Connection, error: ConnectorError) -> Problem | 
         if error.failure is Failure.RECONNECT and row.state == ConnectionState.ACTIVE:
             _set_state(row, connection, ConnectionState.PAUSED)
             _note(row, None, "connection.paused", code=error.remedy.code)
+        if is_credential_at_fault(row.connector, error):  # one cause, however many clients use it
+            return raise_problem(client=None, subject=row.connector, trouble=trouble_of(error), clients=[row.client])
         return raise_problem(client=row.client, subject=row, trouble=trouble_of(error))
 
 
@@ -167,6 +171,13 @@ def resolve_own_problems(connection: Connection) -> None:
     )
     others = [code for code in raised.values_list("code", flat=True) if not code.startswith(ours)]
     resolve_problems(subject=connection, keep=others)
+    credential_works(connection.connector)
+
+
+def credential_works(connector: Connector, *, before: datetime | None = None) -> None:
+    """The vendor has accepted it: what was told of a shared credential is over."""
+    if connector.client_id is None:
+        resolve_problems(subject=connector, before=before)
 
 
 def _set_state(row: Connection, loaded: Connection, state: ConnectionState) -> None:

@@ -18,7 +18,8 @@ from apps.core.admin import ago, badge, day_text
 from apps.flows.models import Feed
 from apps.ledger.enums import Grade, Move
 from apps.ledger.models import VoucherVersion
-from apps.notifications.models import Problem
+from apps.notifications.models import Affected
+from apps.notifications.queries import not_muted
 from apps.office.pages import client_page
 from apps.organisations.models import Organisation, User
 from apps.sync.admin.runs import COLOURS
@@ -47,7 +48,7 @@ class QuestionFilter(admin.SimpleListFilter):
         if value == "mine":
             return queryset.filter(responsible=request.user.pk)
         conditions = {
-            "hand": Exists(Problem.objects.filter(client=OuterRef("pk"), resolved_at=None)),
+            "hand": Exists(Affected.objects.filter(not_muted("problem__"), client=OuterRef("pk"), cleared_at=None)),
             "differs": Q(ledger_state__proof__grade__gte=Grade.NOT_PROVABLE) | Q(ledger_state__proof=None),
             "agrees": Q(ledger_state__proof__grade__lte=Grade.FILE_TOTALS),
             "none": Q(ledger_state__proof=None) & ~Exists(Feed.objects.filter(client=OuterRef("pk"))),

@@ -1,14 +1,17 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.decorators import display
 
 from apps.connectors.sdk.failures import Who
 from apps.core.admin import BureauAdmin, ago, badge
 from apps.notifications.models import Problem
+from apps.notifications.queries import not_muted
 from apps.office.problems import problem_card, problem_colour
 
 WHO = {
@@ -26,7 +29,7 @@ class OpenFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:  # noqa: ARG002 - Django's signature
-        return (("open", _("open")), ("resolved", _("resolved")), ("all", _("all")))
+        return (("open", _("open")), ("muted", _("muted")), ("resolved", _("resolved")), ("all", _("all")))
 
     def choices(self, changelist: Any) -> Any:
         for value, title in self.lookup_choices:
@@ -37,7 +40,10 @@ class OpenFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002 - Django's signature
         if self.value() == "all":
             return queryset
-        return queryset.filter(resolved_at__isnull=self.value() != "resolved")
+        if self.value() == "resolved":
+            return queryset.filter(resolved_at__isnull=False)
+        open_ones = queryset.filter(resolved_at=None)
+        return open_ones.exclude(not_muted()) if self.value() == "muted" else open_ones.filter(not_muted())
 
 
 class WhoFilter(admin.SimpleListFilter):
@@ -54,7 +60,7 @@ class WhoFilter(admin.SimpleListFilter):
 @admin.register(Problem)
 class ProblemAdmin(BureauAdmin):
     change_form_template = "office/problem.html"
-    list_display = ("what", "client", "acts", "since", "last_seen", "times", "state")
+    list_display = ("what", "whom", "acts", "since", "last_seen", "times", "state")
     list_filter = (OpenFilter, WhoFilter, "code")
     list_select_related = ("client",)
     search_fields = ("title_text", "code", "client__name", "client__number", "client__organisation_number")
@@ -68,12 +74,22 @@ class ProblemAdmin(BureauAdmin):
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         found = Problem.objects.filter(pk=object_id).select_related("client") if object_id.isdigit() else None
         problem = found.first() if found is not None else None
-        extra = {**(extra_context or {}), "card": problem_card(problem, request.user) if problem else None}
+        extra = {**(extra_context or {}), "card": problem_card(problem, request.user, named=200) if problem else None}
         return super().change_view(request, object_id, form_url, extra)
 
     @display(description=_("problem"), ordering="title_text")
     def what(self, problem: Problem) -> str:
         return problem.title
+
+    @display(description=_("client"), ordering="client")
+    def whom(self, problem: Any) -> str:
+        if problem.client_id:
+            return str(problem.client)
+        return ngettext("%(count)d client", "%(count)d clients", problem.hit) % {"count": problem.hit}
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        hit = Count("affected", filter=Q(affected__cleared_at=None))
+        return super().get_queryset(request).annotate(hit=hit)
 
     @display(description=_("who acts"), ordering="who")
     def acts(self, problem: Problem) -> str:
@@ -91,4 +107,6 @@ class ProblemAdmin(BureauAdmin):
     def state(self, problem: Problem) -> SafeString:
         if problem.resolved_at:
             return badge("grey", _("resolved"), icon="check")
+        if problem.is_muted:
+            return badge("grey", _("muted"), icon="notifications_off", title=problem.muted_reason)
         return badge(problem_colour(problem), _("open"))

@@ -15,7 +15,7 @@ for model in (Failure, OrmQ, Schedule, Success):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
 
-# (title, icon, admin name, level) in groups.
+# (title, icon, admin name or name with its namespace, level) in groups.
 _NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
     ("", (
         (_("Home"), "home", "index", "view"),
@@ -28,6 +28,7 @@ _NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
         (_("Connections"), "link", "connectors_connection_changelist", "view"),
         (_("Feeds"), "dynamic_feed", "flows_feed_changelist", "view"),
         (_("Exchanges"), "swap_horiz", "connectors_exchange_changelist", "view"),
+        (_("Take in clients"), "group_add", "office:onboarding", "manage"),
     )),
     (_("Books"), (
         (_("Vouchers"), "receipt_long", "ledger_voucher_changelist", "view"),
@@ -53,7 +54,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     for title, items in _NAVIGATION:
         rows = []
         for name, icon, view, level in items:
-            link = reverse(f"admin:{view}")
+            link = reverse(view if ":" in view else f"admin:{view}")
             here = request.path == link or (view != "index" and request.path.startswith(link))
             allowed = bool(may and may(level))
             rows.append({"title": name, "icon": icon, "link": link, "active": here, "has_permission": allowed})
@@ -66,7 +67,7 @@ def office_context(context: dict[str, Any], request: HttpRequest) -> dict[str, A
     if admin.site.has_permission(request):
         context["sidebar_navigation"] = navigation(request)
     context["styles"] = [*context.get("styles", []), static("office/office.css")]
-    context["scripts"] = [*context.get("scripts", []), static("office/office.js")]
+    context["scripts"] = [*context.get("scripts", []), static("office/office.js"), static("office/bell.js")]
     icon = Favicon(rel="icon", type="image/svg+xml", href=static("office/kontor.svg"))
     context |= {"site_favicons": [icon], "site_symbol": "account_balance"}
     return context

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
@@ -40,9 +41,9 @@ def connection(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _show(request: HttpRequest, row: Connection, own: ConnectorForm | None = None) -> HttpResponse:
     user = allowed(request, "view", row.client.organisation_id)
-    problems = Problem.objects.filter(
-        subject_kind=Connection._meta.label_lower, subject_id=str(row.pk), resolved_at=None
-    ).select_related("client")
+    here = Q(subject_kind=Connection._meta.label_lower, subject_id=str(row.pk))
+    shared_key = Q(subject_kind=Connector._meta.label_lower, subject_id=str(row.connector_id))
+    problems = Problem.objects.filter(here | shared_key, resolved_at=None).select_related("client")
     return page(
         request,
         "office/connection.html",

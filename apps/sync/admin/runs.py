@@ -11,7 +11,7 @@ from unfold.decorators import display
 from apps.connectors.models import Exchange
 from apps.core.admin import BureauAdmin, ago, amount_text, badge, number_text, seconds_text
 from apps.ledger.models import Proof, VoucherVersion
-from apps.notifications.models import Problem
+from apps.notifications.queries import of_client
 from apps.sync.enums import RunState, Stage
 from apps.sync.models import Run
 from apps.sync.state import PARTS, missing_lines
@@ -144,7 +144,7 @@ def run_page(object_id: str) -> dict[str, Any]:
         "versions": list(versions[:SHOWN]),
         "exchanges": exchanges[:SHOWN],
         "more_exchanges": len(exchanges) > SHOWN,
-        "problems": Problem.objects.filter(client=run.client, resolved_at=None) if run.remedy else [],
+        "problems": of_client(run.client) if run.remedy else [],
     }
 
 

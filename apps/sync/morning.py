@@ -1,0 +1,52 @@
+"""The bureau's morning: once after each night, its people are owed a digest of what is new and concerns them."""
+
+from datetime import date, datetime, timedelta
+
+from django.db import transaction
+
+from apps.notifications import outbox
+from apps.notifications.digest import has_news
+from apps.notifications.models import Mail, Morning
+from apps.organisations.enums import WORKERS
+from apps.organisations.models import Organisation, User
+from apps.sync.deadman import ready_at
+from apps.sync.timetable import due_night
+
+LATEST = timedelta(hours=6)  # after the hour: a digest of the afternoon is no morning's
+
+
+def greet(now: datetime) -> int:
+    """Put the mails of the mornings that have come into the outbox; how many."""
+    return sum(_greet(organisation, now) for organisation in Organisation.objects.all())
+
+
+def _greet(organisation: Organisation, now: datetime) -> int:
+    night, at = due_night(organisation.zone, organisation.night_hour, now)
+    ready = ready_at(organisation, at)
+    if not ready <= now < ready + LATEST or Morning.objects.filter(organisation=organisation, night=night).exists():
+        return 0
+    with transaction.atomic():
+        if not Morning.objects.get_or_create(organisation=organisation, night=night)[1]:
+            return 0
+        people = User.objects.filter(
+            membership__organisation=organisation, membership__role__in=WORKERS, is_active=True
+        ).distinct()
+        return sum(_owe(organisation, user, night=night, now=now) for user in people)
+
+
+def _owe(organisation: Organisation, user: User, *, night: date, now: datetime) -> int:
+    before = Mail.objects.filter(user=user).order_by("-made_at").values_list("made_at", flat=True).first()
+    since = before or now - timedelta(days=1)
+    if not has_news(user, since):
+        return 0
+    mail, made = Mail.objects.get_or_create(
+        user=user,
+        night=night,
+        defaults={
+            "organisation": organisation, "since": since, "message_id": outbox.new_message_id(),
+            "lease_until": outbox.patience(),
+        },
+    )  # fmt: skip
+    if made:
+        outbox.enqueue(mail)
+    return int(made)
