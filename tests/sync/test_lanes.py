@@ -128,10 +128,11 @@ def test_a_killed_part_of_a_lane_holds_work_up_for_90_seconds_at_most(
         slowest = max(slowest, time.monotonic() - began)
         job.done += len(marks)
         assert set(Run.objects.values_list("state", flat=True)) == {RunState.SUCCEEDED}
-        new = {lane: LaneProcess.objects.get(lane=lane).mark for lane in LANES}
         if role != "pusher":  # django-q2 itself starts another
-            wait_until(lambda: not any(family(mark) for mark in marks.values()), seconds=30)  # noqa: B023 - at once
-            assert not set(new.values()) & set(marks.values())
+            # Orphans may have done it all before they were ended.
+            old = LaneProcess.objects.filter(mark__in=marks.values())
+            wait_until(lambda: not old.exists() and are_well(), seconds=60)  # noqa: B023 - asked at once
+            assert not any(family(mark) for mark in marks.values())
     assert slowest <= 90
     job.name = f"{job.name}, slowest {slowest:.1f} s"
     assert_exact(made)
