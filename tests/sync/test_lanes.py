@@ -128,10 +128,11 @@ def test_a_killed_part_of_a_lane_holds_work_up_for_90_seconds_at_most(
         slowest = max(slowest, time.monotonic() - began)
         job.done += len(marks)
         assert set(Run.objects.values_list("state", flat=True)) == {RunState.SUCCEEDED}
-        new = {lane: LaneProcess.objects.get(lane=lane).mark for lane in LANES}
         if role != "pusher":  # django-q2 itself starts another
-            wait_until(lambda: not any(family(mark) for mark in marks.values()), seconds=30)  # noqa: B023 - at once
-            assert not set(new.values()) & set(marks.values())
+            # Orphans may have done it all before they were ended.
+            old = LaneProcess.objects.filter(mark__in=marks.values())
+            wait_until(lambda: not old.exists() and are_well(), seconds=60)  # noqa: B023 - asked at once
+            assert not any(family(mark) for mark in marks.values())
     assert slowest <= 90
     job.name = f"{job.name}, slowest {slowest:.1f} s"
     assert_exact(made)
@@ -163,8 +164,8 @@ def test_a_lane_whose_workers_are_at_long_slices_is_left_alone(
 ) -> None:
     made = bureau(clients=1)
     [(number, feed)] = made.feeds.items()
-    made.slow(number, 9, times=1)
-    times = QUICK | {"KONTOR_STUCK_SECONDS": "2", "KONTOR_SLICE_SECONDS": "60", "KONTOR_TASK_SECONDS": "60"}
+    made.slow(number, 14, times=1)
+    times = QUICK | {"KONTOR_SLICE_SECONDS": "60", "KONTOR_TASK_SECONDS": "60"}
     manage.start("work", **times)
     wait_until(are_well, seconds=60)
     before = set(LaneProcess.objects.values_list("mark", flat=True))
@@ -172,7 +173,7 @@ def test_a_lane_whose_workers_are_at_long_slices_is_left_alone(
     run = start_run(feed=feed, kind=RunKind.MANUAL)
     wait_until(lambda: Run.objects.get(pk=run.pk).stage == Stage.VOUCHERS, seconds=30)
     row = LaneProcess.objects.get(lane=Lane.INTERACTIVE)
-    time.sleep(5)
+    time.sleep(8)
     held = LaneProcess.objects.get(lane=Lane.INTERACTIVE)
     assert held.beaten < held.sent  # it waits behind the slice, for longer than a stuck lane would be left
     assert held.beaten <= row.beaten + 1
