@@ -108,7 +108,7 @@ def _trouble(connection: Connection, row: PayloadShape) -> Trouble:
         ),
         facts={
             "vendor": label_of(connection.connector.provider),
-            "place": row.place,
+            "place": row.address,
             "changes": "; ".join(words(change) for change in row.changes)[:1000],
         },
     )

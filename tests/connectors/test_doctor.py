@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.connectors.doctor import Report, examine, tell
 from apps.connectors.enums import Check
-from apps.connectors.models import Connection, ConnectorSecret, Examination
+from apps.connectors.models import Connection, ConnectorSecret, Examination, OAuthGrant
 from apps.core.scope import system_scope
 from apps.notifications.models import Problem
 from tests.conftest import Manage
