@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -49,6 +50,7 @@ class Transport:
         self.allow_private = allow_private
         self.http = requests.Session()
         self.http.trust_env = False  # no proxies or .netrc from the machine's environment
+        self.http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # none is kept, none is sent
 
     def close(self) -> None:
         self.http.close()
