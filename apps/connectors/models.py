@@ -245,7 +245,12 @@ class PayloadShape(TenantModel):
         constraints = (models.UniqueConstraint(fields=("connection", "place"), name="shape_once"),)
 
     def __str__(self) -> str:
-        return f"{self.connection} · {self.place}"
+        return f"{self.connection} · {self.address}"
+
+    @property
+    def address(self) -> str:
+        """For people: without the fields that were asked for."""
+        return self.place.partition("?")[0]
 
 
 class Examination(TenantModel):

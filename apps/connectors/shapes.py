@@ -11,13 +11,14 @@ from apps.audit.actions import note
 from apps.connectors.models import Connection, PayloadShape
 from apps.connectors.registry import label_of
 from apps.connectors.sdk.failures import Failure, Who
-from apps.connectors.sdk.shapes import SAMPLED, Shape, from_json
+from apps.connectors.sdk.shapes import Shape, from_json
 from apps.core.scope import system_scope
 from apps.notifications.actions import Trouble, raise_problem, resolve_problems
 
 log = logging.getLogger(__name__)
 
 MOST_PLACES = 80  # of a connection: where a vendor puts ids into its addresses in a way that is not known
+ENOUGH_OBJECTS = 300  # of a place in one session
 SHAPE_CHANGED = "connector.shape_changed"
 
 
@@ -27,20 +28,23 @@ class ShapeWatch:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.seen: dict[str, Shape] = {}
-        self.counts: dict[str, int] = {}
+        self.objects: dict[str, int] = {}
 
     def saw(self, place: str, data: Any) -> None:
         place = place[:300]
-        count = self.counts.get(place, 0)
-        if count >= SAMPLED or (not count and len(self.counts) >= MOST_PLACES):
-            return
-        self.counts[place] = count + 1
-        self.seen.setdefault(place, Shape()).add(data)
+        shape = self.seen.get(place)
+        if shape is None:
+            if len(self.seen) >= MOST_PLACES:
+                return
+            shape = self.seen[place] = Shape()
+        if self.objects.get(place, 0) < ENOUGH_OBJECTS:  # counted so: a night begins with many empty pages
+            shape.add(data)
+            self.objects[place] = sum(shape.objects.values())
 
     def keep(self) -> None:
         """A night does not fail for it."""
         seen, self.seen = self.seen, {}
-        self.counts = {}
+        self.objects = {}
         try:
             with system_scope("the answers of this session's connection"), transaction.atomic():
                 keep_shapes(self.connection, seen)
@@ -108,7 +112,7 @@ def _trouble(connection: Connection, row: PayloadShape) -> Trouble:
         ),
         facts={
             "vendor": label_of(connection.connector.provider),
-            "place": row.place,
+            "place": row.address,
             "changes": "; ".join(words(change) for change in row.changes)[:1000],
         },
     )

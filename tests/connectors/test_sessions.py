@@ -218,3 +218,15 @@ def test_a_resolved_company_is_kept_on_the_connection(vendor: Vendor) -> None:
 
     assert Connection.objects.get(pk=connection.pk).company_key == "5001"
     assert open_session(Connection.objects.get(pk=connection.pk)).company_key == "5001"
+
+
+def test_a_vendors_cookies_are_not_kept(vendor: Vendor) -> None:
+    """They would be sent beside what is masked, and make calls depend on those before."""
+    vendor.headers["Set-Cookie"] = "session=canary-cookie-value; Path=/"
+    session = open_session(connected())
+
+    session.provider.verify(session)
+    session.provider.verify(session)
+
+    assert len(vendor.heard) == 3
+    assert [request.headers.get("cookie") for request in vendor.heard] == [None] * 3

@@ -106,7 +106,7 @@ class World:
             yield browser.get(f"/api/v1/clients/{number}/status").content
 
     def _commands(self) -> Iterator[bytes]:
-        for arguments in (("doctor", "--json"), ("rotate_keys",)):
+        for arguments in (("doctor",), ("rotate_keys",)):
             done = self.manage(*arguments, check=False)
             yield f"{done.stdout}{done.stderr}".encode()
 
@@ -202,7 +202,7 @@ def test_no_secret_is_anywhere(world: World, wait_until: Callable[..., None]) ->
         plant(world)
         wait_until(lambda: PLANTED.encode() in world.log.read_bytes(), seconds=60)
         blind = [name for name, hay in world.places() if not leaks(hay, [PLANTED])]
-        assert blind == ["pages of auditor@roles.example"][: len(blind)], "the search is blind there"
+        assert blind == [], "the search is blind there"
 
         for vendor in world.vendors.values():
             vendor.quiet = False

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from apps.connectors.sdk.xml import Element
 
-SAMPLED = 10  # items of a list, and answers of a place in one session
+SAMPLED = 10  # items of a list
 KNOWN_WELL = 20  # objects after which "always" means something
 ENOUGH = 3  # new objects without the field; one is enough where an answer is one object
 MOST_COUNTED = 100  # from then on a place is known

@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -58,6 +59,7 @@ class Transport:
         self.http.trust_env = False  # no proxies or .netrc from the machine's environment
         for scheme in ("https://", "http://"):
             self.http.mount(scheme, _GuardedAdapter(allow_private))
+        self.http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # none is kept, none is sent
 
     def close(self) -> None:
         self.http.close()
