@@ -191,6 +191,20 @@ def test_a_session_gives_a_long_wait_back_and_sends_nothing(vendor: Vendor, cloc
     assert len(vendor.heard) == 1
 
 
+def test_a_wait_after_the_vendors_own_429_is_told_as_that(vendor: Vendor, clock: Clock) -> None:
+    """Only what was not even tried counts no attempt: a vendor that says 429 for ever must come to an end."""
+    session = _session(clock)
+    session.sleep = lambda _seconds: None
+    vendor.fail["/login"], vendor.headers = 429, {"Retry-After": "7"}
+
+    with pytest.raises(ConnectorError) as caught:
+        session.read("/login", method="POST", payload={"key": KEY}, signed=False)
+
+    assert not isinstance(caught.value, NotYetError)
+    assert (caught.value.failure, caught.value.retry_after, caught.value.sent) == (Failure.TRANSIENT, 8, True)
+    assert len(vendor.heard) == 1
+
+
 def _session(clock: Clock) -> Session:
     session = session_for(registry.provider(SLUG), {"api_key": KEY})
     assert isinstance(session.limiter, SharedLimiter)

@@ -148,12 +148,16 @@ class Session:
         signed = signed and self._may_sign(path)
         renewed = False
         waited, tries = 0.0, 0
+        refused: ConnectorError | None = None
         while True:
             out = self._copied(request, signed=signed)  # what fails here has had its own further tries
             try:
                 return self._once(out, signed=signed, accept=accept, raw=raw)
-            except NotYetError:
-                raise  # it has waited as long as it may
+            except NotYetError as error:  # it has waited as long as it may
+                if refused is None:
+                    raise
+                refused.retry_after = error.retry_after  # the vendor's own answer counts: it may go on for ever
+                raise refused from error
             except ConnectorError as error:
                 if signed and not renewed and error.facts.get("status") == "401" and self._renew():
                     renewed = True
@@ -164,6 +168,7 @@ class Session:
                 wait = error.retry_after if error.retry_after is not None else FIRST_WAIT * 2 ** (tries - 1)
                 if error.failure is not Failure.TRANSIENT or tries == ATTEMPTS or waited + wait > LONGEST_WAIT:
                     raise
+                refused = error
                 waited += wait
                 self.sleep(wait)
 
