@@ -14,6 +14,10 @@ class Problem(TenantModel):
     data (kind, id, label, url), since it may live in a higher app.
     """
 
+    CLIENT_PATH = "client"
+    OF_THE_BUREAU = True
+    BOOKS = models.Q(code__startswith="ledger.")  # their texts hold figures
+
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, verbose_name=_("organisation"))
     client = models.ForeignKey(Client, on_delete=models.CASCADE, null=True, verbose_name=_("client"))
     code = models.CharField(_("reference"), max_length=80)

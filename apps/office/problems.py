@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from apps.connectors.actions import BOOKS_HIDDEN
 from apps.connectors.models import Connection
 from apps.connectors.sdk.failures import Failure, Who
 from apps.notifications.models import Problem
@@ -48,7 +49,8 @@ def problem_colour(problem: Problem) -> str:
 
 
 def problem_card(problem: Problem, user: Any) -> Card:
-    works = bool(user.may("work", problem.organisation_id))
+    right = "clients.client.open_books" if problem.code == BOOKS_HIDDEN else "notifications.problem.again"
+    works = bool(user.may(right, problem.organisation_id))
     return Card(
         problem=problem,
         colour=problem_colour(problem),
@@ -59,6 +61,9 @@ def problem_card(problem: Problem, user: Any) -> Card:
 
 
 def _buttons(problem: Problem) -> tuple[Button, ...]:
+    if problem.code == BOOKS_HIDDEN:
+        look = reverse("office:number", args=[problem.subject_id])
+        return (Button(label=_("Look and release"), url=look, post=False, main=True),)
     if problem.subject_kind != Connection._meta.label_lower:
         return ()
     again = Button(label=_("Try again"), url=reverse("office:problem_again", args=[problem.pk]))

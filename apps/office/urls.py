@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.urls import URLPattern, path
 
-from apps.office.views import balances, clients, connections, connectors, consents, problems
+from apps.office.views import access, balances, clients, connections, connectors, consents, numbers, problems
 
 app_name = "office"
 
@@ -26,6 +26,15 @@ urlpatterns = [
     _page(
         "clients/client/<int:pk>/integrations/shared/<int:connector_pk>/", connections.use_shared, "integration_shared"
     ),
+    _page("clients/client/<int:pk>/number/", numbers.number, "number"),
+    _page("clients/client/<int:pk>/number/release/", numbers.release, "books_release"),
+    _page("clients/client/<int:pk>/access/", access.access, "access"),
+    _page("clients/client/<int:pk>/access/assign/", access.name_person, "access_assign"),
+    _page("clients/client/<int:pk>/access/responsible/", access.responsible, "access_responsible"),
+    _page("clients/client/<int:pk>/access/restrict/", access.restrict, "access_restrict"),
+    _page("assignments/<int:pk>/end/", access.end, "access_end"),
+    _page("restricted/", access.restricted, "restricted"),
+    _page("restricted/<int:pk>/", access.find_restricted, "restricted_name"),
     _page("connectors/new/", connectors.choose_for_bureau, "connector_add"),
     _page("connectors/new/<int:pk>/<slug:slug>/", connectors.bureau_form, "connector_form"),
     _page("connectors/<int:pk>/", connectors.change, "connector"),
@@ -34,7 +43,6 @@ urlpatterns = [
     _page("consent/", consents.answered, "consent"),
     _page("connections/<int:pk>/activate/", connections.activate, "connection_activate"),
     _page("connections/<int:pk>/confirm/", connections.confirm, "connection_confirm"),
-    _page("connections/<int:pk>/release/", connections.release, "connection_release"),
     _page("problems/<int:pk>/again/", problems.again, "problem_again"),
     _page("problems/<int:pk>/release/", problems.release, "problem_release"),
 ]

@@ -6,3 +6,6 @@ class OrganisationsConfig(AppConfig):
     name = "apps.organisations"
     label = "organisations"
     verbose_name = _("Organisations")
+
+    def ready(self) -> None:
+        from apps.organisations import checks  # noqa: F401 - registers the check

@@ -41,7 +41,9 @@ def other(db: None) -> Bureau:
 def token_of(bureau: Bureau, *clients: Client) -> str:
     token = new_token()
     with system_scope("tests"):
-        row = ApiToken.objects.create(organisation=bureau.organisation, name="dashboard", digest=token_digest(token))
+        row = ApiToken.objects.create(
+            organisation=bureau.organisation, name="dashboard", digest=token_digest(token), all_clients=not clients
+        )
         row.clients.set(clients)
     return token
 

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from apps.clients.models import Client
 from apps.clients.placeholders import PlaceholderError, fill
-from apps.connectors.actions import Activation, activate_connection, confirm_company, connect, release_connection
+from apps.connectors.actions import Activation, activate_connection, confirm_company, connect
 from apps.connectors.admin import connection_badge
 from apps.connectors.models import Connection, Connector
 from apps.connectors.queries import placeholder_fields
@@ -27,8 +27,8 @@ ROWS = ("client__organisation", "connector__organisation")
 
 @require_GET
 def connection(request: HttpRequest, pk: int) -> HttpResponse:
-    row = found(request, "view", Connection.objects.select_related(*ROWS), pk)
-    user = allowed(request, "view", row.client.organisation_id)
+    row = found(request, "connectors.connection.view", Connection.objects.select_related(*ROWS), pk)
+    user = allowed(request, "connectors.connection.view", row.client.organisation_id)
     problems = Problem.objects.filter(
         subject_kind=Connection._meta.label_lower, subject_id=str(pk), resolved_at=None
     ).select_related("client")
@@ -44,8 +44,8 @@ def connection(request: HttpRequest, pk: int) -> HttpResponse:
         becomes=_becomes(row),
         feed=Feed.objects.filter(connection=row).first(),
         cards=[problem_card(problem, user) for problem in problems],
-        may_work=user.may("work", row.client.organisation_id),
-        may_manage=user.may("manage", row.client.organisation_id),
+        may_work=user.may("connectors.connection.activate", row.client.organisation_id),
+        may_manage=user.may("connectors.connector.share", row.client.organisation_id),
     )
 
 
@@ -63,7 +63,7 @@ def _becomes(row: Connection) -> list[tuple[str, str, str]]:
 
 @require_POST
 def activate(request: HttpRequest, pk: int) -> HttpResponse:
-    row = found(request, "work", Connection.objects.select_related(*ROWS), pk)
+    row = found(request, "connectors.connection.activate", Connection.objects.select_related(*ROWS), pk)
     outcome = activate_connection(connection=row, actor=request.user)
     if tell(request, outcome):
         attach_feed(request, row)
@@ -73,7 +73,7 @@ def activate(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def confirm(request: HttpRequest, pk: int) -> HttpResponse:
-    row = found(request, "work", Connection.objects.select_related(*ROWS), pk)
+    row = found(request, "connectors.connection.confirm", Connection.objects.select_related(*ROWS), pk)
     form = ReasonForm(request.POST)
     try:
         confirm_company(connection=row, actor=request.user, reason=form.data.get("reason", ""))
@@ -86,17 +86,9 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def release(request: HttpRequest, pk: int) -> HttpResponse:
-    row = found(request, "manage", Connection.objects.select_related(*ROWS), pk)
-    release_connection(connection=row, actor=request.user, reason=request.POST.get("reason", "")[:300])
-    messages.success(request, _("The connection is out of use until it is activated again."))
-    return redirect("office:connection", pk)
-
-
-@require_POST
 def use_shared(request: HttpRequest, pk: int, connector_pk: int) -> HttpResponse:
     """The client reads through the bureau's connector: connected and activated at once."""
-    client = found(request, "work", Client.objects.select_related("organisation"), pk)
+    client = found(request, "clients.client.connect", Client.objects.select_related("organisation"), pk)
     shared = Connector.objects.filter(organisation=client.organisation_id, client=None)
     connector = get_object_or_404(shared, pk=connector_pk)
     row = connect(client=client, connector=connector, actor=request.user)

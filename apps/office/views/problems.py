@@ -14,7 +14,7 @@ from apps.sync.actions import release_disappearance, try_again
 
 @require_POST
 def again(request: HttpRequest, pk: int) -> HttpResponse:
-    problem = found(request, "work", Problem.objects.all(), pk)
+    problem = found(request, "notifications.problem.again", Problem.objects.all(), pk)
     try_again(feed=_feed(problem), actor=request.user)
     messages.success(request, _("A run is started or already under way."))
     return _back(problem)
@@ -22,7 +22,9 @@ def again(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def release(request: HttpRequest, pk: int) -> HttpResponse:
-    problem = found(request, "work", Problem.objects.filter(code=DISAPPEARANCE, resolved_at=None), pk)
+    problem = found(
+        request, "notifications.problem.release", Problem.objects.filter(code=DISAPPEARANCE, resolved_at=None), pk
+    )
     release_disappearance(feed=_feed(problem), actor=request.user)
     messages.success(request, _("A run is started; it may delete what is no longer returned."))
     return _back(problem)

@@ -1,11 +1,12 @@
-"""Opens the tenant scope of whoever signed in. Nobody signed in: no scope, and every query of ours fails."""
+"""Opens the tenant scope of whoever signed in, as far as that person sees. Nobody signed in: no scope, and every query of ours fails."""
 
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
-from apps.core.scope import organisation_scope, system_scope
+from apps.clients.reach import reach_of
+from apps.core.scope import reader_scope
 from apps.organisations.models import User
 
 
@@ -14,7 +15,8 @@ def tenant_scope(get_response: Callable[[HttpRequest], HttpResponse]) -> Callabl
         user = getattr(request, "user", None)
         if not isinstance(user, User) or not user.is_authenticated:
             return get_response(request)
-        scope = system_scope("superuser") if user.is_superuser else organisation_scope(user.roles(), "signed in")
+        organisations = None if user.is_superuser else user.roles()
+        scope = reader_scope(organisations, reach_of(user), "signed in")
         with scope, timezone.override(user.time_zone), translation.override(user.language):
             return get_response(request)
 
