@@ -235,6 +235,15 @@ class ReadOnlyInline(Rights, TabularInline):
     show_change_link = False
     hide_title = True
 
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        return False
+
 
 def colleagues(users: Any, organisations: frozenset[int] | None = None) -> models.QuerySet[Any]:
     """Users who are members of these organisations, by default of those in scope; all of them for a superuser."""

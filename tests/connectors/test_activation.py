@@ -50,7 +50,7 @@ def _scope() -> Iterator[None]:
 
 @pytest.fixture
 def actor() -> User:
-    made: User = UserFactory(name="Kari")
+    made: User = UserFactory(name="Kari", is_superuser=True)
     return made
 
 

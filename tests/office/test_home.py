@@ -6,8 +6,8 @@ from tests.factories import ClientFactory, FeedFactory
 from tests.office.bureau import Bureau, prove, run_of, trouble
 
 # session, user, roles; then clients with their states, problems, runs
-HOME_QUERIES = 6
-LIST_QUERIES = 7
+HOME_QUERIES = 8
+LIST_QUERIES = 9
 
 
 def more(bureau: Bureau, count: int) -> None:

@@ -1,0 +1,209 @@
+"""Bureau A's people walk every address with ids of bureau B, and of a client of their own that they may not see."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.core.cache import cache
+from django.db import models
+
+from apps.api.views import TokenThrottle
+from apps.clients.models import ApiToken, Client, new_token, token_digest
+from apps.core.scope import ScopedManager, client_path, system_scope
+from apps.ledger.models import Posting, Voucher
+from apps.organisations.enums import Role
+from apps.organisations.models import Organisation, User
+from tests.factories import MembershipFactory, UserFactory
+from tests.office.bureau import make_bureau, signed_in
+from tests.office.walk import Walk
+from tests.office.worlds import MAKERS, World
+
+pytestmark = pytest.mark.django_db
+ROLES = [role.value for role in Role]
+
+
+@pytest.fixture(autouse=True)
+def _unthrottled(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.clear()
+    monkeypatch.setattr(TokenThrottle, "rate", "100000/min")
+
+
+@pytest.fixture
+def mine() -> World:
+    return World(100_001, "Nordvik", "ZWALKA", "923609016", Decimal("11111.11")).build()
+
+
+@pytest.fixture
+def theirs() -> World:
+    return World(900_001, "Sorvik", "ZWALKB", "974760673", Decimal("98765.43")).build()
+
+
+@pytest.fixture
+def unseen(mine: World) -> World:
+    """A restricted client of bureau A for which nobody is named."""
+    bureau = mine.rows[Organisation]
+    return World(
+        500_001, "Vestvik", "ZWALKH", "985952442", Decimal("87654.32"), organisation=bureau, restricted=True
+    ).build()
+
+
+def member(world: World, role: str) -> User:
+    person: User = UserFactory()
+    MembershipFactory(user=person, organisation=world.rows[Organisation], role=role)
+    return person
+
+
+def token_of(world: World) -> str:
+    token = new_token()
+    with system_scope("tests"):
+        ApiToken.objects.create(
+            organisation=world.rows[Organisation], name="walker", digest=token_digest(token), all_clients=True
+        )
+    return token
+
+
+def walk_of(mine: World, theirs: World, role: str = "owner", **more: Any) -> Walk:
+    person = member(mine, role)
+    return Walk(lambda: signed_in(person), mine, theirs, token=token_of(mine), **more)
+
+
+def told(walk: Walk) -> str:
+    """A fault per line, so that all of them are read when there are some."""
+    return "\n".join(walk.everything())
+
+
+def test_an_owner_sees_nothing_of_another_bureau(mine: World, theirs: World) -> None:
+    walk = walk_of(mine, theirs)
+
+    assert told(walk) == ""
+    assert walk.requests > 500
+
+
+def test_an_owner_of_two_bureaus_sees_nothing_of_a_third(mine: World, theirs: World) -> None:
+    second = make_bureau("vestvik", "991788964")
+    person = member(mine, "owner")
+    MembershipFactory(user=person, organisation=second.organisation, role="owner")
+
+    walk = Walk(lambda: signed_in(person), mine, theirs, token=token_of(mine))
+
+    assert told(walk) == ""
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_role_sees_a_client_it_is_not_named_for(mine: World, unseen: World, role: str) -> None:
+    # An owner may name himself for a restricted client; that is the one thing he can do with it.
+    allowed = frozenset({"office:restricted_name"} if role == "owner" else ())
+
+    assert told(walk_of(mine, unseen, role, allowed=allowed)) == ""
+
+
+def test_the_walk_itself_sees_what_it_may(mine: World) -> None:
+    """The marks are really on the pages: an owner who walks his own rows finds them everywhere."""
+    walk = walk_of(mine, mine)
+
+    walk.everything()
+
+    seen = {"/".join(fault.split("/")[2:4]) for fault in walk.faults if " tells " in fault}
+    wanted = {f"{model._meta.app_label}/{model._meta.model_name}" for model in MAKERS}
+    assert wanted <= seen, wanted - seen
+
+
+def unscoped(monkeypatch: pytest.MonkeyPatch, chosen: type[models.Model]) -> None:
+    scoped = ScopedManager.get_queryset
+
+    def open_door(manager: ScopedManager[Any]) -> Any:
+        return models.Manager.get_queryset(manager) if manager.model is chosen else scoped(manager)
+
+    monkeypatch.setattr(ScopedManager, "get_queryset", open_door)
+
+
+SCOPED = [model for model in MAKERS if model is not User]
+
+
+@pytest.mark.parametrize("model", SCOPED, ids=lambda model: model._meta.label_lower)
+def test_a_model_without_its_scope_is_reported(
+    monkeypatch: pytest.MonkeyPatch, mine: World, theirs: World, model: type[models.Model]
+) -> None:
+    unscoped(monkeypatch, model)
+    walk = walk_of(mine, theirs)
+    for one in (walk.lists, walk.actions):
+        one(model)
+
+    assert any(model._meta.model_name in fault for fault in walk.faults), walk.faults
+
+
+@pytest.mark.parametrize("model", [Voucher, Client], ids=lambda model: model._meta.label_lower)
+def test_the_whole_walk_fails_when_one_models_scope_is_gone(
+    monkeypatch: pytest.MonkeyPatch, mine: World, theirs: World, model: type[models.Model]
+) -> None:
+    unscoped(monkeypatch, model)
+
+    faults = walk_of(mine, theirs).everything()
+
+    page = f"admin:{model._meta.app_label}_{model._meta.model_name}_change "
+    assert any(fault.startswith(page) for fault in faults), faults
+    assert any(" tells " in fault for fault in faults)
+
+
+def test_an_api_that_forgets_its_bureau_is_reported(
+    monkeypatch: pytest.MonkeyPatch, mine: World, theirs: World
+) -> None:
+    monkeypatch.setattr("apps.api.tokens.Machine.clients", lambda _machine: Client._base_manager.all())
+
+    faults = walk_of(mine, theirs).everything()
+
+    assert any(fault.startswith("GET /api/v1/status ") for fault in faults), faults
+    assert any(fault.startswith("api:client_status ") for fault in faults), faults
+
+
+def test_a_model_that_was_not_walked_is_reported(monkeypatch: pytest.MonkeyPatch, mine: World, theirs: World) -> None:
+    walk = walk_of(mine, theirs)
+    monkeypatch.setitem(admin.site._registry, Posting, admin.ModelAdmin(Posting, admin.site))
+
+    assert "admin:ledger_posting_change was not visited" in walk.unvisited()
+    with pytest.raises(AssertionError, match=r"no row is made of \['ledger.Posting'\]"):
+        World(1, "x", "x", "", Decimal(1)).build()
+
+
+def test_an_api_path_that_was_not_walked_is_reported(mine: World, theirs: World) -> None:
+    assert "api:client_status was not visited" in walk_of(mine, theirs).unvisited()
+
+
+def test_models_of_others_are_for_superusers_only(mine: World) -> None:
+    browser = signed_in(member(mine, "owner"))
+    foreign = [model for model in admin.site._registry if not model.__module__.startswith("apps.")]
+
+    for model in foreign:
+        address = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        assert browser.get(address).status_code == 403, address
+        assert browser.get(f"{address}add/").status_code == 403, address
+
+
+def test_permissions_of_django_open_nothing(mine: World) -> None:
+    person = member(mine, "read_only")
+    from django.contrib.auth.models import Permission
+
+    person.user_permissions.set(Permission.objects.all())
+
+    assert not person.has_perm("organisations.view_user")
+    assert signed_in(person).get("/admin/organisations/user/").status_code == 403
+
+
+def test_ids_of_another_bureau_in_bodies_of_office_forms_are_not_found(mine: World, theirs: World) -> None:
+    browser = signed_in(member(mine, "owner"))
+    client = f"/admin/clients/client/{mine.pk}/access"
+    before = theirs.snapshot()
+
+    named = browser.post(f"{client}/assign/", {"membership": theirs.pk, "kind": "named"})
+    responsible = browser.post(f"{client}/responsible/", {"membership": theirs.pk})
+
+    assert (named.status_code, responsible.status_code) == (404, 404)
+    assert theirs.snapshot() == before
+
+
+def test_every_client_row_is_walked_for_hidden_clients_too(mine: World, unseen: World) -> None:
+    """Models of the bureau as a whole have no row in the world of one client; all others have."""
+    assert {model for model in MAKERS if client_path(model) is None} == {
+        model for model in MAKERS if model not in unseen.rows or unseen.rows[model].pk != unseen.pk
+    }
