@@ -83,9 +83,7 @@ class AssignmentFactory(ScopedFactory):
         model = Assignment
 
     client = factory.SubFactory(ClientFactory)
-    membership = factory.SubFactory(
-        MembershipFactory, organisation=factory.SelfAttribute("..client.organisation")
-    )
+    membership = factory.SubFactory(MembershipFactory, organisation=factory.SelfAttribute("..client.organisation"))
     kind = "substitute"
 
 

@@ -100,6 +100,7 @@ class Walk:
     faults: list[str] = field(default_factory=list)
     visited: set[str] = field(default_factory=set)
     requests: int = 0
+    seen: dict[str, Any] = field(default_factory=dict)  # pages without their ids are asked for once
 
     def __post_init__(self) -> None:
         self.browser = self.sign_in()
@@ -161,7 +162,7 @@ class Walk:
     def without_ids(self, route: Route) -> None:
         """Pages of one's own: they may answer, but not with anything of theirs."""
         address = route.filled(())
-        answers = [self.get(address, token=route.is_api)]
+        answers = [self.get(address, token=True) if route.is_api else self.once(address)]
         self.visited.add(route.name)
         if not route.is_api and "logout" not in route.name:
             answers.append(self.post(address))
@@ -189,22 +190,19 @@ class Walk:
     def lists(self, model: type[models.Model]) -> None:
         """Search, every filter, and every foreign key asked for with their ids."""
         address, pk = self._address(model), self.theirs.pk
-        answer = self.get(address)
+        answer = self.once(address)
         if answer.status_code in REFUSED:
             return
-        asked = [f"q={self.theirs.name}", "_popup=1", "_to_field=id", "e=1", "all=1", "o=1", f"id__exact={pk}"]
-        for one in model._meta.fields:
-            if one.is_relation:
-                asked += [f"{one.name}__id__exact={pk}", f"{one.name}={pk}", f"{one.attname}={pk}"]
-        for spec in answer.context["cl"].filter_specs:
+        asked = [f"q={self.theirs.name}&all=1&o=1", f"_popup=1&_to_field=id&id__exact={pk}"]
+        asked += [f"{one.name}__id__exact={pk}" for one in model._meta.fields if one.is_relation]
+        for spec in answer.context_data["cl"].filter_specs:
             asked += [f"{name}={pk}" for name in spec.expected_parameters()]
-            asked += [choice["query_string"].lstrip("?") for choice in spec.choices(answer.context["cl"])]
-        for query in asked:
+        for query in dict.fromkeys(asked):
             self.get(f"{address}?{query}", follow=True)
 
     def actions(self, model: type[models.Model]) -> None:
         address = self._address(model)
-        answer = self.get(address)
+        answer = self.once(address)
         if answer.status_code in REFUSED:
             return
         names = [name for name, _label in _choices(answer) if name]
@@ -218,10 +216,10 @@ class Walk:
         """Every choice of a form without theirs; their ids sent all the same are refused and change nothing."""
         for rest in ("add/", f"{self.mine.pk}/change/"):
             address = self._address(model, rest)
-            answer = self.get(address)
-            form = answer.context and answer.context.get("adminform")
-            if answer.status_code != 200 or not form:
+            answer = self.once(address)
+            if answer.status_code != 200 or "adminform" not in _shown(answer):
                 continue
+            form = _shown(answer)["adminform"]
             data = _filled(answer)
             for name, one in form.form.fields.items():
                 if isinstance(one, forms.ModelChoiceField):
@@ -230,7 +228,7 @@ class Walk:
                     if offered and one.queryset.model in self.theirs.rows:
                         self.faults.append(f"{address}: {name} offers {one.queryset.model._meta.label}")
                     sent = self.post(address, data | {name: self.theirs.pk})
-                    if sent.status_code != 200 or name not in sent.context["adminform"].form.errors:
+                    if sent.status_code != 200 or name not in _shown(sent)["adminform"].form.errors:
                         self.faults.append(f"{address}: {name} took their id ({sent.status_code})")
         self._crafted(model)
 
@@ -238,8 +236,8 @@ class Walk:
         """Foreign keys that the form does not even have."""
         row = self.mine.rows.get(model)
         address = self._address(model, f"{self.mine.pk}/change/")
-        answer = self.get(address)
-        if row is None or answer.status_code != 200 or not answer.context:
+        answer = self.once(address)
+        if row is None or answer.status_code != 200 or not _filled(answer):
             return
         keys = [one for one in model._meta.fields if one.is_relation]
         extra = {name: self.theirs.pk for one in keys for name in (one.name, one.attname)}
@@ -259,6 +257,11 @@ class Walk:
                 self.get(f"/admin/autocomplete/?{asked}&term=")
 
     # -- Requests -----------------------------------------------------------------------------------------------------
+
+    def once(self, address: str) -> Any:
+        if address not in self.seen:
+            self.seen[address] = self.get(address)
+        return self.seen[address]
 
     def get(self, address: str, *, token: bool = False, follow: bool = False) -> Any:
         headers = {"Authorization": f"Bearer {self.token}"} if token else {}
@@ -283,16 +286,22 @@ class Walk:
         return answer
 
 
+def _shown(answer: Any) -> dict[str, Any]:
+    """What a page was made of; not `answer.context`, whose keeping costs more than all the rest."""
+    return getattr(answer, "context_data", None) or {}
+
+
 def _choices(answer: Any) -> list[tuple[str, str]]:
-    form = answer.context.get("action_form") if answer.context else None
+    form = _shown(answer).get("action_form")
     return list(form.fields["action"].choices) if form else []
 
 
 def _filled(answer: Any) -> dict[str, Any]:
     """What a browser would send back of the page's form as it stands."""
     data: dict[str, Any] = {}
-    bound = list(answer.context["adminform"].form) if answer.context.get("adminform") else []
-    for formset in answer.context.get("inline_admin_formsets") or []:
+    shown = _shown(answer)
+    bound = list(shown["adminform"].form) if "adminform" in shown else []
+    for formset in shown.get("inline_admin_formsets") or []:
         bound += list(formset.formset.management_form)
     for one in bound:
         value = one.value()
