@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidg
 from apps.audit.admin import AuditedAdmin
 from apps.core.admin import BureauAdmin, ReadOnlyInline, colleagues, organisations_where
 from apps.organisations.actions import give_role, person_of, take_role
+from apps.organisations.enums import Role
 from apps.organisations.models import Membership, Organisation, User
 
 admin.site.unregister(Group)  # roles stand in memberships
@@ -53,8 +54,8 @@ class OrganisationAdmin(AuditedAdmin):
 class NewMemberForm(forms.ModelForm):  # type: ignore[type-arg] # its fields are made by the admin, inside a scope
     """People are called by their e-mail address: whether it has an account already is nobody's business."""
 
-    email = forms.EmailField(label=_("e-mail"), widget=UnfoldAdminEmailInputWidget)
-    name = forms.CharField(label=_("name"), max_length=120, required=False, widget=UnfoldAdminTextInputWidget)
+    email = forms.EmailField(label=_("E-mail"), widget=UnfoldAdminEmailInputWidget)
+    name = forms.CharField(label=_("Name"), max_length=120, required=False, widget=UnfoldAdminTextInputWidget)
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
@@ -83,6 +84,12 @@ class MembershipAdmin(BureauAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002 - Django's signature
         return ("user", "organisation") if obj else ()
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Never the first of the list, which is the owner."""
+        found = organisations_where(request, "organisations.membership.add") or frozenset()
+        only = {"organisation": next(iter(found))} if len(found) == 1 else {}
+        return {"role": Role.ACCOUNTANT, **only, **super().get_changeform_initial_data(request)}
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         if not change:
