@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db import models
+from django.test import RequestFactory
 
 from apps.api.views import TokenThrottle
 from apps.clients.models import ApiToken, Client, new_token, token_digest
+from apps.core.admin import BureauAdmin
 from apps.core.scope import ScopedManager, client_path, system_scope
 from apps.ledger.models import Posting, Voucher
 from apps.organisations.enums import Role
@@ -169,6 +172,18 @@ def test_a_model_that_was_not_walked_is_reported(monkeypatch: pytest.MonkeyPatch
 
 def test_an_api_path_that_was_not_walked_is_reported(mine: World, theirs: World) -> None:
     assert "api:client_status was not visited" in walk_of(mine, theirs).unvisited()
+
+
+@pytest.mark.parametrize("base", [BureauAdmin, admin.ModelAdmin])
+def test_a_model_of_others_would_be_for_superusers_only(mine: World, base: type[admin.ModelAdmin[Any]]) -> None:
+    page = base(Session, admin.site)
+    request = RequestFactory().get("/")
+
+    for person, may in ((member(mine, "owner"), False), (UserFactory(is_superuser=True), True)):
+        request.user = person
+        assert page.has_module_permission(request) is may
+        assert page.has_view_permission(request) is page.has_change_permission(request) is may
+        assert page.has_add_permission(request) is page.has_delete_permission(request) is may
 
 
 def test_models_of_others_are_for_superusers_only(mine: World) -> None:

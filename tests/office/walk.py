@@ -168,6 +168,9 @@ class Walk:
         self.visited.add(route.name)
         if not route.is_api and "logout" not in route.name:
             answers.append(self.post(address))
+        if not route.name.endswith(("_changelist", "_add")):
+            asked = "&".join(f"{name}={self.theirs.name}" for name in ("q", "s", "term", "search"))
+            answers.append(self.get(f"{address}?{asked}&pk={self.theirs.pk}", token=route.is_api))
         for answer in answers:
             if answer.status_code >= 500:
                 self.faults.append(f"{route.name} {address}: {answer.status_code}")
