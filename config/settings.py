@@ -141,7 +141,7 @@ MIDDLEWARE = [
     "apps.organisations.middleware.session_end",
     "django_otp.middleware.OTPMiddleware",
     "apps.organisations.middleware.SecondFactorGate",
-    "apps.organisations.middleware.tenant_scope",
+    "apps.clients.middleware.tenant_scope",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     # Last, as django-axes wants it: it turns a closed sign-in into its page.
     "axes.middleware.AxesMiddleware",

@@ -12,7 +12,7 @@ from typing import Any
 import factory
 from factory.django import DjangoModelFactory
 
-from apps.clients.models import Client
+from apps.clients.models import Assignment, Client
 from apps.connectors.enums import ConnectionState
 from apps.connectors.models import Connection, Connector
 from apps.core.scope import system_scope
@@ -74,6 +74,17 @@ class ClientFactory(ScopedFactory):
     name = factory.LazyAttribute(lambda row: f"Client {row.number} AS")
     country = "NO"
     organisation_number = ""
+
+
+class AssignmentFactory(ScopedFactory):
+    """A substitute of the client's bureau; give a membership of the same bureau."""
+
+    class Meta:
+        model = Assignment
+
+    client = factory.SubFactory(ClientFactory)
+    membership = factory.SubFactory(MembershipFactory, organisation=factory.SelfAttribute("..client.organisation"))
+    kind = "substitute"
 
 
 class ConnectorFactory(ScopedFactory):

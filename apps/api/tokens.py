@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Q
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -41,11 +41,12 @@ class Machine:
             yield
 
     def clients(self) -> Any:
-        """The clients that the token may see, inside `scope`; a token without any named sees all of the bureau."""
-        rows = Client.objects.filter(organisation=self.token.organisation_id)
-        if self.token.is_restricted:  # type: ignore[attr-defined]
-            rows = rows.filter(apitoken=self.token)
-        return rows
+        """The clients that the token may see, inside `scope`: those named, or all that are not restricted too."""
+        named = ApiToken.clients.through._default_manager.filter(apitoken=self.token.pk).values("client")
+        sees = Q(pk__in=named)
+        if self.token.all_clients:
+            sees |= Q(restricted=False)
+        return Client.objects.filter(sees, organisation=self.token.organisation_id)
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -65,10 +66,9 @@ class TokenAuthentication(BaseAuthentication):
 
 
 def _token(digest: str) -> ApiToken | None:
-    named = ApiToken.clients.through._default_manager.filter(apitoken=OuterRef("pk"))
     with system_scope("whose token this is"):
         rows = ApiToken.objects.filter(digest=digest, revoked_at=None).select_related("organisation")
-        found: ApiToken | None = rows.annotate(is_restricted=Exists(named)).first()
+        found: ApiToken | None = rows.first()
     return found if found is not None and hmac.compare_digest(found.digest, digest) else None
 
 

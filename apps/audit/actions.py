@@ -5,6 +5,7 @@ from typing import Any
 from django.db import models
 
 from apps.audit.models import AuditLine
+from apps.core.scope import client_of
 
 
 def note(
@@ -13,6 +14,7 @@ def note(
     """`actor`: a user, or None for Kontor itself. `details` hold no secrets: names of fields, before and after."""
     AuditLine.objects.create(
         organisation_id=organisation_id,
+        client_id=client_of(subject),
         actor_id=getattr(actor, "pk", None),
         actor=str(actor) if actor is not None else "Kontor",
         action=action,

@@ -8,8 +8,10 @@ class AuditLine(TenantModel):
     """Who did what to which object. Plain ids and labels: a line outlives what it speaks of, and is never changed."""
 
     TENANT_PATH = "organisation_id"
+    CLIENT_PATH = "client_id"
 
     organisation_id = models.BigIntegerField(_("organisation"), db_index=True)
+    client_id = models.BigIntegerField(_("client"), null=True, db_index=True)
     at = models.DateTimeField(_("at"), auto_now_add=True)
     actor_id = models.BigIntegerField(_("actor id"), null=True)
     actor = models.CharField(_("actor"), max_length=254)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils import timezone
@@ -11,17 +12,30 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from apps.audit.admin import AuditedAdmin
-from apps.clients.models import ApiToken, new_token, token_digest
+from apps.clients.models import ApiToken, Client, new_token, token_digest
 from apps.core.admin import ago, badge
-from apps.organisations.models import Organisation, User
+from apps.core.scope import system_scope
+from apps.organisations.models import User
+
+
+class ApiTokenForm(forms.ModelForm):  # type: ignore[type-arg] # its fields are made by the admin, inside a scope
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        organisation = values.get("organisation") or getattr(self.instance, "organisation", None)
+        clients = values.get("clients") or []
+        if organisation and any(client.organisation_id != organisation.pk for client in clients):
+            self.add_error("clients", _("A token sees clients of its own bureau only."))
+        if not values.get("all_clients") and not clients and not self.instance.pk:
+            self.add_error("clients", _("Choose the clients, or tick “all clients”."))
+        return values
 
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(AuditedAdmin):
     """The token itself is shown once, when it is made; afterwards only its hash is known."""
 
-    level_view = level_add = level_change = "manage"
-    list_display = ("name", "organisation", "state", "made")
+    form = ApiTokenForm
+    list_display = ("name", "organisation", "sees", "state", "made")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     list_select_related = ("organisation",)
     search_fields = ("name",)
@@ -29,16 +43,10 @@ class ApiTokenAdmin(AuditedAdmin):
     filter_horizontal = ("clients",)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002 - Django's signature
-        return ("organisation", "name", "clients", *(("created_at", "revoked_at") if obj else ()))
+        return ("organisation", "name", "all_clients", "clients", *(("created_at", "revoked_at") if obj else ()))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002 - Django's signature
         return ("organisation", "created_at", "revoked_at") if obj else ()
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "organisation" and isinstance(request.user, User):
-            managed = [row.pk for row in Organisation.objects.all() if request.user.may("manage", row.pk)]
-            kwargs["queryset"] = Organisation.objects.filter(pk__in=managed)
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         token = ""
@@ -52,14 +60,28 @@ class ApiTokenAdmin(AuditedAdmin):
             )
             messages.warning(request, told)
 
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001 - Django's
+        """Clients that the reader does not see were not in the form, and stay named."""
+        token: ApiToken = form.instance
+        with system_scope("clients of the token that the reader does not see"):
+            before = set(token.clients.values_list("pk", flat=True))
+        unseen = before - set(Client.objects.filter(pk__in=before).values_list("pk", flat=True))
+        super().save_related(request, form, formsets, change)
+        with system_scope("clients of the token that the reader does not see"):
+            token.clients.add(*unseen)
+
     @admin.action(description=_("Revoke the chosen tokens"), permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: Any) -> None:
         for token in queryset.filter(revoked_at=None):
-            if isinstance(request.user, User) and request.user.may("manage", token.organisation_id):
+            if isinstance(request.user, User) and request.user.may("clients.apitoken.change", token.organisation_id):
                 token.revoked_at = timezone.now()
                 token.save(update_fields=["revoked_at"])
                 self._note(request, token, "revoked", {})
         messages.success(request, _("The chosen tokens no longer work."))
+
+    @display(description=_("sees"), ordering="all_clients")
+    def sees(self, token: ApiToken) -> str:
+        return str(_("all clients") if token.all_clients else _("chosen clients"))
 
     @display(description=_("state"), ordering="revoked_at")
     def state(self, token: ApiToken) -> SafeString:

@@ -16,6 +16,7 @@ from apps.clients.identifiers import clean_organisation_number, example_of
 from apps.clients.models import Client
 from apps.clients.remedies import Fault
 from apps.core.admin import colleagues
+from apps.core.scope import system_scope
 from apps.formats.tables import Row, Table, TableError, read_table
 from apps.organisations.models import Organisation, User, check_time_zone
 
@@ -120,20 +121,30 @@ def _wanted(row: Row, columns: dict[str, int], width: int) -> Wanted | Judged:
 
 
 class Register:
-    """The bureau's clients and people, as lines are compared with them: two questions, however many lines."""
+    """The bureau's clients and people, as lines are compared with them: three questions, however many lines.
+
+    Clients that the scope hides are known by number and company only: no line may touch them, or tell their names.
+    """
 
     def __init__(self, organisation: Organisation, *, only: Wanted | None = None) -> None:
         self.country = organisation.country
-        clients = Client.objects.filter(organisation=organisation).select_related("responsible")
+        asked = Q(organisation=organisation)
         if only is not None:
             same_company = Q(organisation_number=only.organisation_number) & ~Q(organisation_number="")
-            clients = clients.filter(Q(number=only.number) | same_company)
+            asked &= Q(number=only.number) | same_company
+        clients = list(Client.objects.filter(asked).select_related("responsible"))
+        with system_scope("numbers and companies are taken by clients that the reader does not see, too"):
+            taken = list(Client.objects.filter(asked).values_list("pk", "number", "country", "organisation_number"))
         self.by_number: dict[str, Client] = {}
         self.by_company: dict[tuple[str, str], Client] = {}
         for client in clients:
             self.by_number[client.number] = client
             if client.organisation_number:
                 self.by_company[client.country, client.organisation_number] = client
+        seen = {client.pk for client in clients}
+        unseen = [row for row in taken if row[0] not in seen]
+        self.unseen_numbers = {number for _pk, number, _country, _company in unseen}
+        self.unseen_companies = {(country, company) for _pk, _number, country, company in unseen if company}
         self.people = {str(user.email).lower(): user for user in _people(organisation)}
 
     def country_of(self, asked: Wanted) -> str:
@@ -223,6 +234,10 @@ def _short(country: str, number: str) -> str:
 
 def _client(register: Register, asked: Wanted) -> Client | None:
     """The client that a line speaks of. Raises RefusedError where number and company do not belong together."""
+    if asked.number in register.unseen_numbers:
+        raise RefusedError(remedies.unseen("number", asked.number))
+    if (asked.country, asked.organisation_number) in register.unseen_companies:
+        raise RefusedError(remedies.unseen("organisation_number", asked.organisation_number))
     company = register.by_company.get((asked.country, asked.organisation_number))
     held = register.by_number.get(asked.number) if asked.number else None
     if held is not None and asked.organisation_number and held != company:

@@ -9,11 +9,13 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.clients.identifiers import clean_organisation_number
 from apps.core.scope import TenantModel
-from apps.organisations.models import Organisation, check_time_zone
+from apps.organisations.models import Membership, Organisation, check_time_zone
 
 
 class Client(TenantModel):
     """A company whose books the bureau keeps."""
+
+    CLIENT_PATH = "pk"
 
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, verbose_name=_("organisation"))
     number = models.CharField(_("client number"), max_length=20)
@@ -30,6 +32,13 @@ class Client(TenantModel):
         blank=True,
         verbose_name=_("responsible accountant"),
     )
+    restricted = models.BooleanField(
+        _("restricted"), default=False, help_text=_("Seen only by the people named for it, whatever their role.")
+    )
+    # The organisation number was changed after something had been read: what was read is shown to nobody until a
+    # manager releases it. `hidden` says which numbers, by whom, and which companies were read.
+    hidden_at = models.DateTimeField(_("books hidden"), null=True, editable=False)
+    hidden = models.JSONField(default=dict, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -39,7 +48,7 @@ class Client(TenantModel):
         constraints = (
             models.UniqueConstraint(fields=("organisation", "number"), name="client_number_once"),
             models.UniqueConstraint(
-                fields=("organisation", "country", "organisation_number"),
+                fields=("organisation", "organisation_number"),  # whatever the country: it is a key to books
                 condition=~models.Q(organisation_number=""),
                 name="client_orgnr_once",
                 violation_error_message=_("Another client of this bureau has this organisation number."),
@@ -64,14 +73,61 @@ class Client(TenantModel):
         return ZoneInfo(self.time_zone or self.organisation.time_zone)
 
 
+class AssignmentKind(models.TextChoices):
+    """Besides the responsible accountant, who stands on the client itself."""
+
+    SUBSTITUTE = "substitute", _("Substitute")
+    NAMED = "named", _("Named")
+    AUDIT = "audit", _("Auditor")
+
+
+class Assignment(TenantModel):
+    """A person of the bureau who is named for a client; gone with the membership.
+
+    An accountant sees the clients that he is named for, an auditor those of kind AUDIT, in these years (by the year a
+    fiscal year ends in), to the last day. A restricted client is seen by nobody else.
+    """
+
+    TENANT_PATH = "client__organisation"
+
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, verbose_name=_("client"))
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, verbose_name=_("person"))
+    kind = models.CharField(_("as"), max_length=10, choices=AssignmentKind.choices)
+    first_year = models.PositiveSmallIntegerField(_("first year"), null=True, blank=True)
+    last_year = models.PositiveSmallIntegerField(_("last year"), null=True, blank=True)
+    ends_on = models.DateField(_("last day"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("assignment")
+        verbose_name_plural = _("assignments")
+        ordering = ("client", "kind", "id")
+        constraints = (
+            models.UniqueConstraint(fields=("client", "membership", "kind"), name="assigned_once"),
+            models.CheckConstraint(
+                condition=~models.Q(kind=AssignmentKind.AUDIT)
+                | models.Q(first_year__isnull=False, last_year__gte=models.F("first_year"), ends_on__isnull=False),
+                name="audit_has_years_and_an_end",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.membership.user} · {self.get_kind_display()} · {self.client}"
+
+
 class ApiToken(TenantModel):
-    """A token of the REST status API. Only its hash is kept; no clients named means every client of the bureau."""
+    """A token of the REST status API. Only its hash is kept.
+
+    `all_clients`: every client of the bureau but the restricted ones; those, and without it all, are named one by one.
+    """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, verbose_name=_("organisation"))
     name = models.CharField(_("name"), max_length=80, help_text=_("What uses it, such as: dashboard in reception."))
     digest = models.CharField(_("hash"), max_length=64, unique=True, editable=False)
     clients: models.ManyToManyField[Client, models.Model] = models.ManyToManyField(
-        Client, blank=True, verbose_name=_("only these clients")
+        Client, blank=True, verbose_name=_("these clients")
+    )
+    all_clients = models.BooleanField(
+        _("all clients"), default=False, help_text=_("Also those that come later; restricted ones have to be named.")
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)

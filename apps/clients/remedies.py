@@ -187,3 +187,13 @@ def other_country(number: str, held: str, asked: str) -> Fault:
         column="country",
         facts={"number": number, "held": held, "asked": asked},
     )
+
+
+def unseen(column: str, value: str) -> Fault:
+    return Fault(
+        code="line.unseen",
+        title=_("The bureau has a client of {value} already, which is only for the people named for it."),
+        step=_("Ask an owner of the bureau to be named for it, or take the line out."),
+        column=column,
+        facts={"value": value},
+    )

@@ -13,6 +13,9 @@ from apps.organisations.models import Organisation
 class Connector(TenantModel):
     """One configured link to a provider. `client` empty: the organisation's, shared by its clients."""
 
+    CLIENT_PATH = "client"
+    OF_THE_BUREAU = True
+
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, verbose_name=_("organisation"))
     client = models.ForeignKey(Client, on_delete=models.PROTECT, null=True, blank=True, verbose_name=_("client"))
     provider = models.CharField(_("system"), max_length=40)
@@ -39,6 +42,8 @@ class ConnectorSecret(TenantModel):
     """
 
     TENANT_PATH = "connector__organisation"
+    CLIENT_PATH = "connector__client"
+    OF_THE_BUREAU = True
 
     connector = models.OneToOneField(Connector, on_delete=models.CASCADE, related_name="secret", primary_key=True)
     fields = SafeEncryptedText(default="{}")
@@ -180,8 +185,12 @@ class Exchange(TenantModel):
     """One HTTP call, kept for people to read; secrets are masked before it is written. `run_id` is a plain id.
 
     `place` is the address without its query, in clear for lists and search; what may hold personal data is encrypted,
-    and NULL when its days are over.
+    and NULL when its days are over. One without a connection is of no client alone: only who sees the whole bureau
+    sees it.
     """
+
+    CLIENT_PATH = "connection__client"
+    BOOKS = True
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, verbose_name=_("organisation"))
     connection = models.ForeignKey(Connection, on_delete=models.SET_NULL, null=True, verbose_name=_("connection"))

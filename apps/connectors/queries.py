@@ -22,9 +22,9 @@ def connection_for(client: Client, provider: str) -> Connection | None:
 
 
 def connections_using_number(client: Client) -> list[Connection]:
-    """Connections that were activated with the client's organisation number: while there is one, it stays."""
-    used = Connection.objects.filter(client=client).exclude(organisation_number="")
-    return list(used.select_related("connector", "client"))
+    """Connections that have opened a company for the client: a change of its number blocks them."""
+    rows = Connection.objects.filter(client=client).select_related("connector", "client")
+    return [row for row in rows if row.verified_at or row.organisation_number or row.company_key]
 
 
 def way_of(connector: Connector) -> Auth | None:

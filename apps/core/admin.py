@@ -4,10 +4,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import models
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -112,38 +114,41 @@ def organisation_of(row: models.Model) -> int | None:
 
 
 class Rights:
-    """Permissions by role instead of Django's per model. A level of None: nobody, superusers neither."""
+    """Permissions by role, from the one table in organisations.rights, instead of Django's per model.
 
-    level_view: str = "view"
-    level_add: str | None = None
-    level_change: str | None = None
-    level_delete: str | None = None
+    What the table does not name nobody may; models of others are for superusers only.
+    """
 
-    def allows(self, request: HttpRequest, level: str | None, row: models.Model | None) -> bool:
+    model: Any
+
+    def allows(self, request: HttpRequest, action: str, row: models.Model | None) -> bool:
         may = getattr(request.user, "may", None)
-        if level is None or may is None:
+        if may is None:
             return False
+        if not self.model.__module__.startswith("apps."):
+            return bool(request.user.is_active and request.user.is_superuser)
         known = row is not None and row.pk is not None and hasattr(type(row), "TENANT_PATH")
-        return bool(may(level, organisation_of(row) if known and row is not None else None))
+        organisation = organisation_of(row) if known and row is not None else None
+        return bool(may(f"{self.model._meta.label_lower}.{action}", organisation))
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.allows(request, self.level_view, None)
+        return self.allows(request, "view", None)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.allows(request, self.level_view, obj)
+        return self.allows(request, "view", obj)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - an inline gets its parent
-        return self.allows(request, self.level_add, None)
+        return self.allows(request, "add", None)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.allows(request, self.level_change, obj)
+        return self.allows(request, "change", obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.allows(request, self.level_delete, obj)
+        return self.allows(request, "delete", obj)
 
 
 class BureauAdmin(Rights, ModelAdmin):
-    """Lists narrow themselves to the reader's bureaus: every query runs through the scoped manager."""
+    """Lists narrow themselves to what the reader sees: every query runs through the scoped manager."""
 
     list_per_page = 50
     list_max_show_all = 200
@@ -154,8 +159,30 @@ class BureauAdmin(Rights, ModelAdmin):
     warn_unsaved_form = True
     big_table = False  # the pages are not counted
 
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        """Who works for several bureaus may have the right to this list in some of them only."""
+        found: models.QuerySet[Any] = super().get_queryset(request)
+        path = getattr(self.model, "TENANT_PATH", None)
+        chosen = organisations_where(request, f"{self.model._meta.label_lower}.view")
+        return found if path is None or chosen is None else found.filter(**{f"{path}__in": chosen})
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         return {name: found for name, found in super().get_actions(request).items() if name != "delete_selected"}
+
+    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
+        """A chosen row that the reader does not see is not passed over in silence."""
+        chosen = set(request.POST.getlist(ACTION_CHECKBOX_NAME))
+        if chosen and request.POST.get("select_across", "0") == "0":
+            try:
+                seen = self.get_queryset(request).filter(pk__in=chosen).count()
+            except (ValueError, ValidationError):
+                seen = 0
+            if seen < len(chosen):
+                raise Http404
+        return super().response_action(request, queryset)
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> Any:  # noqa: ARG002 - Django's signature
+        raise Http404
 
     def get_paginator(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Paginator[Any]:
         found: Paginator[Any]
@@ -166,17 +193,37 @@ class BureauAdmin(Rights, ModelAdmin):
         return found
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Choices are the reader's own: people of the same bureaus; other rows by their scoped manager."""
+        """Choices are the reader's own: of bureaus where he may do this, and people of the same bureaus."""
         related = db_field.remote_field.model
         if related is get_user_model():
-            kwargs["queryset"] = colleagues(related)
+            label = self.model._meta.label_lower
+            added, changed = (organisations_where(request, f"{label}.{action}") for action in ("add", "change"))
+            kwargs["queryset"] = colleagues(related, None if added is None or changed is None else added | changed)
         elif "queryset" not in kwargs:
-            kwargs["queryset"] = related._default_manager.all()
+            kwargs["queryset"] = self._choices(request, related)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        kwargs.setdefault("queryset", db_field.remote_field.model._default_manager.all())
+        kwargs.setdefault("queryset", self._choices(request, db_field.remote_field.model))
         return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def _choices(self, request: HttpRequest, related: type[models.Model]) -> models.QuerySet[Any]:
+        found: models.QuerySet[Any] = related._default_manager.all()
+        path = getattr(related, "TENANT_PATH", None)
+        label = self.model._meta.label_lower
+        added = organisations_where(request, f"{label}.add")
+        changed = organisations_where(request, f"{label}.change")
+        if path is None or added is None or changed is None:
+            return found
+        return found.filter(**{f"{path}__in": added | changed})
+
+
+def organisations_where(request: HttpRequest, right: str) -> frozenset[int] | None:
+    """Where the reader has the right; None for a superuser: everywhere."""
+    user: Any = request.user
+    if user.is_superuser:
+        return None
+    return frozenset(one for one in user.roles() if user.may(right, one))
 
 
 class ReadOnlyInline(Rights, TabularInline):
@@ -188,12 +235,23 @@ class ReadOnlyInline(Rights, TabularInline):
     show_change_link = False
     hide_title = True
 
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        return False
 
-def colleagues(users: Any) -> models.QuerySet[Any]:
-    """Users who are members of an organisation in scope; all of them for a superuser."""
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        return False
+
+
+def colleagues(users: Any, organisations: frozenset[int] | None = None) -> models.QuerySet[Any]:
+    """Users who are members of these organisations, by default of those in scope; all of them for a superuser."""
     scope = current_scope()
-    if scope is None or scope.organisations is None:
+    if organisations is None:
+        organisations = scope.organisations if scope is not None else None
+    if organisations is None:
         found: models.QuerySet[Any] = users.objects.all()
         return found
-    narrowed: models.QuerySet[Any] = users.objects.filter(membership__organisation__in=scope.organisations).distinct()
+    narrowed: models.QuerySet[Any] = users.objects.filter(membership__organisation__in=organisations).distinct()
     return narrowed

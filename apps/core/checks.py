@@ -11,6 +11,7 @@ from django.db import models
 from fernet_fields import EncryptedField
 
 from apps.core.fields import SafeEncryptedBytes, SafeEncryptedText
+from apps.core.scope import client_path
 
 SHORTEST_KEY = 32
 # rows that belong to no organisation, each with the reason
@@ -67,6 +68,24 @@ def tenant_paths(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:  # 
         if not path or not _leads_to_organisation(model, path):
             found.append(Error(f"{model._meta.label} has no TENANT_PATH to its organisation.", id="kontor.E010"))
     return found
+
+
+@register()
+def client_paths(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:  # noqa: ARG001 - Django's signature
+    """A model of ours that names a client but has no way to it would show every client's rows to everybody."""
+    return [
+        Error(f"{model._meta.label} names a client but has no CLIENT_PATH.", id="kontor.E012")
+        for model in apps.get_models()
+        if model.__module__.startswith("apps.") and hasattr(model, "TENANT_PATH") and client_path(model) is None
+        if any(_leads_to_client(field) for field in model._meta.fields)
+    ]
+
+
+def _leads_to_client(field: models.Field[Any, Any]) -> bool:
+    if field.name == "client_id":
+        return True
+    related = field.related_model
+    return field.is_relation and isinstance(related, type) and client_path(related) is not None
 
 
 def _leads_to_organisation(model: type[models.Model], path: str) -> bool:

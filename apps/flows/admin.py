@@ -10,7 +10,6 @@ from apps.flows.models import Feed
 
 @admin.register(Feed)
 class FeedAdmin(AuditedAdmin):
-    level_change = "work"
     list_display = ("client", "connection", "nightly", "read", "loaded")
     list_filter = ("enabled",)
     list_select_related = ("client", "connection__client", "connection__connector")

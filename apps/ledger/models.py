@@ -16,6 +16,7 @@ class ClientModel(TenantModel):
     """A row of one client's books."""
 
     TENANT_PATH = "client__organisation"
+    BOOKS = True
 
     client = models.ForeignKey(Client, on_delete=models.PROTECT, verbose_name=_("client"))
 
@@ -41,6 +42,8 @@ class Source(ClientModel):
 
 class FiscalYear(ClientModel):
     """Any length; no gaps or overlaps. `start` and `end` are inclusive."""
+
+    YEAR_PATH = "end"
 
     start = models.DateField(_("start"))
     end = models.DateField(_("end"))
@@ -86,6 +89,8 @@ class Account(ClientModel):
 
 class AccountYear(ClientModel):
     """What an account was in one fiscal year, where the source keeps a chart per year and it was another than now."""
+
+    YEAR_PATH = "fiscal_year__end"
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="years", verbose_name=_("account"))
     fiscal_year = models.ForeignKey(FiscalYear, on_delete=models.CASCADE, verbose_name=_("fiscal year"))
@@ -137,6 +142,8 @@ class DimensionSet(ClientModel):
 class Voucher(ClientModel):
     """A voucher as the source has it now. A deleted one keeps its row and its earlier lines, without postings."""
 
+    YEAR_PATH = "fiscal_year__end"
+
     source_id = models.BigIntegerField()
     external_id = models.CharField(_("id at the source"), max_length=120)
     fiscal_year = models.ForeignKey(FiscalYear, on_delete=models.PROTECT, null=True, verbose_name=_("fiscal year"))
@@ -174,6 +181,8 @@ class Voucher(ClientModel):
 class VoucherVersion(ClientModel):
     """How a voucher was before it changed, moved or was deleted; for a back-dated new one `before` is empty."""
 
+    YEAR_PATH = "voucher__fiscal_year__end"
+
     voucher = models.ForeignKey(Voucher, on_delete=models.PROTECT, related_name="versions", verbose_name=_("voucher"))
     version = models.PositiveIntegerField(_("version"))
     move = models.CharField(_("what happened"), max_length=10, choices=Move.choices)
@@ -197,6 +206,8 @@ class VoucherVersion(ClientModel):
 
 class Posting(ClientModel):
     """One line. `period` is `YYYYMM`, or `YYYY13` after the last month of the fiscal year that ends in YYYY."""
+
+    YEAR_PATH = "fiscal_year__end"
 
     voucher = models.ForeignKey(Voucher, on_delete=models.CASCADE, related_name="postings", verbose_name=_("voucher"))
     row = models.IntegerField(_("row"))
@@ -232,6 +243,8 @@ class Posting(ClientModel):
 
 class Cell(ClientModel):
     """What a balance is the sum of."""
+
+    YEAR_PATH = "fiscal_year__end"
 
     fiscal_year = models.ForeignKey(FiscalYear, on_delete=models.PROTECT, verbose_name=_("fiscal year"))
     period = models.PositiveIntegerField(_("period"))
@@ -276,6 +289,8 @@ class Balance(Cell):
 
 class OpeningBalance(ClientModel):
     """The opening that the source itself gives for a fiscal year."""
+
+    YEAR_PATH = "fiscal_year__end"
 
     fiscal_year = models.ForeignKey(FiscalYear, on_delete=models.PROTECT, verbose_name=_("fiscal year"))
     account = models.ForeignKey(Account, on_delete=models.PROTECT, verbose_name=_("account"))

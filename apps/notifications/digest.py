@@ -9,11 +9,11 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from apps.core.scope import organisation_scope
+from apps.clients.reach import scope_of
 from apps.notifications.models import Affected, Mail, Problem
 from apps.notifications.queries import clients_named, waiting_problems
-from apps.organisations.enums import MANAGERS, WORKERS
 from apps.organisations.models import User
+from apps.organisations.rights import MANAGE, WORK
 
 LISTED = 30
 
@@ -27,11 +27,12 @@ class Digest:
 def concerning(user: User) -> QuerySet[Problem]:
     """Waiting problems of clients the person is responsible for; managers also get those that nobody is.
 
+    To be asked in the scope of what the person sees: nobody's and restricted ones are among all managers' otherwise.
     A shared cause concerns whoever is responsible for one of the clients that it hits, and every manager.
     """
     roles = user.roles()
-    works = [pk for pk, role in roles.items() if role in WORKERS]
-    manages = [pk for pk, role in roles.items() if role in MANAGERS]
+    works = [pk for pk, role in roles.items() if role in WORK]
+    manages = [pk for pk, role in roles.items() if role in MANAGE]
     hit = Affected.objects.filter(problem=OuterRef("pk"), cleared_at=None)
     mine = Exists(hit.filter(client__responsible=user))
     nobodys = Q(client=None) | Q(client__responsible=None) | Q(client__responsible__is_active=False)
@@ -45,7 +46,7 @@ def digest_of(mail: Mail) -> Digest | None:
     if not user.is_active or not user.email:
         return None
     with (
-        organisation_scope(user.roles(), "the digest of a person"),
+        scope_of(user, "the digest of a person"),
         translation.override(user.language),
         timezone.override(user.time_zone),
     ):
@@ -91,4 +92,5 @@ def _link(problem: Problem) -> str:
 
 
 def has_news(user: User, since: datetime) -> bool:
-    return concerning(user).filter(told_at__gt=since).exists()
+    with scope_of(user, "the digest of a person"):
+        return concerning(user).filter(told_at__gt=since).exists()

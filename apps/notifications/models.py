@@ -17,6 +17,10 @@ class Problem(TenantModel):
     data (kind, id, label, url), since it may live in a higher app.
     """
 
+    CLIENT_PATH = "client"
+    OF_THE_BUREAU = True
+    BOOKS = models.Q(code__startswith="ledger.")  # their texts hold figures
+
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, verbose_name=_("organisation"))
     client = models.ForeignKey(Client, on_delete=models.CASCADE, null=True, verbose_name=_("client"))
     code = models.CharField(_("reference"), max_length=80)
@@ -75,6 +79,7 @@ class Affected(TenantModel):
     """A client that a problem hits: its own, or one of many whose shared key is refused. `cleared_at`: no longer."""
 
     TENANT_PATH = "problem__organisation"
+    CLIENT_PATH = "client"
 
     problem = models.ForeignKey(Problem, on_delete=models.CASCADE, related_name="affected")
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="affected")

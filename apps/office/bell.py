@@ -23,7 +23,7 @@ def bell_of(user: Any) -> dict[str, Any]:
     rows = waiting_problems()
     problems = list(rows.select_related("client").order_by("-told_at")[: SHOWN + 1])
     runs = list(Run.objects.filter(state__in=LIVE).select_related("client").order_by("-started_at", "pk")[: SHOWN + 1])
-    batches = list(Batch.objects.filter(state__in=BUSY)[:SHOWN]) if user.may("manage") else []
+    batches = list(Batch.objects.filter(state__in=BUSY)[:SHOWN]) if user.may("onboarding.batch.view") else []
     return {
         "unread": unread_of(user),
         "waiting": rows.count(),

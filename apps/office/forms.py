@@ -4,6 +4,8 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from apps.clients.models import AssignmentKind
+
 LAST_DAYS, THIS_YEAR, SINCE = "days", "year", "since"
 
 
@@ -39,3 +41,16 @@ class LedgerFileForm(forms.Form):
 class MuteForm(forms.Form):
     until = forms.DateField()
     reason = forms.CharField(max_length=300)
+
+
+class NumberForm(forms.Form):
+    number = forms.CharField(max_length=20, required=False)
+    reason = forms.CharField(max_length=300)
+
+
+class AssignmentForm(forms.Form):
+    membership = forms.IntegerField(min_value=1)
+    kind = forms.ChoiceField(choices=AssignmentKind.choices)
+    first_year = forms.IntegerField(min_value=1900, max_value=2999, required=False)
+    last_year = forms.IntegerField(min_value=1900, max_value=2999, required=False)
+    ends_on = forms.DateField(required=False)

@@ -12,13 +12,13 @@ from django.utils.translation import ngettext
 
 from apps.clients.models import Client
 from apps.connectors.models import Connection
-from apps.connectors.queries import consents
+from apps.connectors.queries import connections_using_number, consents
 from apps.connectors.registry import label_of
 from apps.core.admin import time_text
 from apps.flows.models import Feed
 from apps.ledger.admin.versions import move_badge
 from apps.ledger.enums import Move
-from apps.ledger.models import Finding, LedgerState, VoucherVersion
+from apps.ledger.models import Finding, LedgerState, Source, VoucherVersion
 from apps.notifications.queries import of_client, waiting_problems
 from apps.office.problems import problem_card
 from apps.sync.admin.runs import differences_of, run_badge
@@ -37,14 +37,17 @@ def client_page(object_id: str, user: Any) -> dict[str, Any]:
     if found is None:
         return {}
     status = status_of(found)
+    here = found.organisation_id
+    if not user.may("sync.run.view", here):  # an auditor: the state in words, and the books of the named years
+        return {"status": status, "client": found, "brief": True}
     problems = list(of_client(found).select_related("client"))
     told = {problem.code for problem in problems}
     runs = list(Run.objects.filter(client=found).order_by("-pk")[:RUNS_SHOWN])
     return {
         "status": status,
         "client": found,
-        "may_work": user.may("work", found.organisation_id),
-        "may_manage": user.may("manage", found.organisation_id),
+        "may_work": user.may("clients.client.synchronize", here),
+        "may_manage": user.may("clients.client.assign", here),
         "window_days": settings.KONTOR_WINDOW_DAYS,
         "integrations": integrations(found),
         "cards": [problem_card(problem, user) for problem in problems],
@@ -56,6 +59,12 @@ def client_page(object_id: str, user: Any) -> dict[str, Any]:
         "this_year": timezone.localdate().replace(month=1, day=1),
         **moves_of(runs),
     }
+
+
+def number_is_key(client: Client) -> bool:
+    """Whether something was read for the client: a change of its organisation number then has consequences."""
+    used = client.hidden_at is not None or connections_using_number(client)
+    return bool(used or Source.objects.filter(client=client).exists())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +137,11 @@ def progress(client: Client) -> dict[str, Any]:
 def home(user: Any) -> dict[str, Any]:
     """Five questions to the database, however many clients there are."""
     statuses = [status_of(client) for client in with_status(Client.objects.order_by("name"))]
-    problems = list(waiting_problems().select_related("client").order_by("-first_at")[: PROBLEMS_SHOWN + 1])
+    waiting = seen_by(user, "notifications.problem.view", waiting_problems(), "organisation")
+    problems = list(waiting.select_related("client").order_by("-first_at")[: PROBLEMS_SHOWN + 1])
     since = timezone.now() - LAST_NIGHT
-    runs = _latest(Run.objects.filter(created_at__gte=since, kind=RunKind.NIGHTLY).select_related("client"))
+    nightly = Run.objects.filter(created_at__gte=since, kind=RunKind.NIGHTLY).select_related("client")
+    runs = _latest(seen_by(user, "sync.run.view", nightly, "client__organisation"))
     live = [status for status in statuses if status.live]
     return {
         "sentence": home_sentence(statuses),
@@ -143,8 +154,15 @@ def home(user: Any) -> dict[str, Any]:
         "night": night_text(runs),
         "night_bad": [(run, run_badge(run)) for run in runs if run.state not in (*LIVE, RunState.SUCCEEDED)],
         "live": [(status, progress_text(status.live)) for status in live if status.live],
-        "may_manage": user.may("manage"),
+        "may_manage": user.may("clients.client.add"),
     }
+
+
+def seen_by(user: Any, right: str, rows: Any, path: str) -> Any:
+    """The rows of the bureaus where the person has the right."""
+    if user.is_superuser:
+        return rows
+    return rows.filter(**{f"{path}__in": [one for one in user.roles() if user.may(right, one)]})
 
 
 def _latest(runs: Iterable[Run]) -> list[Run]:

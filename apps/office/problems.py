@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.clients.models import Client
+from apps.connectors.actions import BOOKS_HIDDEN
 from apps.connectors.models import Connection, Connector
 from apps.connectors.sdk.failures import Failure, Who
 from apps.notifications.models import Problem
@@ -59,7 +60,8 @@ def by_consent(problem: Problem) -> bool:
 
 
 def problem_card(problem: Problem, user: Any, *, named: int = NAMED) -> Card:
-    works = bool(user.may("work", problem.organisation_id))
+    right = "clients.client.open_books" if problem.code == BOOKS_HIDDEN else "notifications.problem.again"
+    works = bool(user.may(right, problem.organisation_id))
     clients, more = ([problem.client], 0) if problem.client else clients_named(problem, named)
     return Card(
         problem=problem,
@@ -80,6 +82,9 @@ def _buttons(problem: Problem) -> tuple[Button, ...]:
         return (Button(label=_("Open the connector"), url=form, post=False, main=True), again)
     if problem.code == NIGHT_LATE:
         return (again,)
+    if problem.code == BOOKS_HIDDEN:
+        look = reverse("office:number", args=[problem.subject_id])
+        return (Button(label=_("Look and release"), url=look, post=False, main=True),)
     if problem.subject_kind != Connection._meta.label_lower:
         return ()
     if problem.code == DISAPPEARANCE:

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.urls import URLPattern, path
 
 from apps.office.views import (
+    access,
     balances,
     bell,
     clients,
@@ -14,6 +15,7 @@ from apps.office.views import (
     connectors,
     consents,
     files,
+    numbers,
     onboarding,
     problems,
 )
@@ -37,6 +39,15 @@ urlpatterns = [
     _page(
         "clients/client/<int:pk>/integrations/shared/<int:connector_pk>/", connections.use_shared, "integration_shared"
     ),
+    _page("clients/client/<int:pk>/number/", numbers.number, "number"),
+    _page("clients/client/<int:pk>/number/release/", numbers.release, "books_release"),
+    _page("clients/client/<int:pk>/access/", access.access, "access"),
+    _page("clients/client/<int:pk>/access/assign/", access.name_person, "access_assign"),
+    _page("clients/client/<int:pk>/access/responsible/", access.responsible, "access_responsible"),
+    _page("clients/client/<int:pk>/access/restrict/", access.restrict, "access_restrict"),
+    _page("assignments/<int:pk>/end/", access.end, "access_end"),
+    _page("restricted/", access.restricted, "restricted"),
+    _page("restricted/<int:pk>/", access.find_restricted, "restricted_name"),
     _page("connectors/new/", connectors.choose_for_bureau, "connector_add"),
     _page("connectors/new/<int:pk>/<slug:slug>/", connectors.bureau_form, "connector_form"),
     _page("connectors/<int:pk>/", connectors.change, "connector"),
@@ -49,7 +60,6 @@ urlpatterns = [
     _page("connections/<int:pk>/examine/", connections.examine, "connection_examine"),
     _page("connections/<int:pk>/accept-form/", connections.accept_form, "connection_accept_form"),
     _page("connections/<int:pk>/confirm/", connections.confirm, "connection_confirm"),
-    _page("connections/<int:pk>/release/", connections.release, "connection_release"),
     _page("onboarding/", onboarding.overview, "onboarding"),
     _page("onboarding/file/", onboarding.upload, "onboarding_file"),
     _page("onboarding/discover/<int:pk>/", onboarding.discover, "onboarding_discover"),

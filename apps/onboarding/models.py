@@ -19,6 +19,9 @@ class Batch(TenantModel):
     last line that ended. `trouble`: why it could not be listed, or what stopped it (`told` reads it).
     """
 
+    CLIENT_PATH = "connector__client"  # always a connector of the bureau
+    OF_THE_BUREAU = True
+
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, verbose_name=_("organisation"))
     connector = models.ForeignKey(
         Connector, on_delete=models.SET_NULL, null=True, blank=True, verbose_name=_("connector")
@@ -58,6 +61,8 @@ class Line(TenantModel):
     """
 
     TENANT_PATH = "batch__organisation"
+    CLIENT_PATH = "client"
+    OF_THE_BUREAU = True  # what is not taken in yet
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="lines")
     position = models.PositiveIntegerField(_("line"))

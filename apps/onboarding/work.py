@@ -18,6 +18,7 @@ from apps.clients import actions as client_actions
 from apps.clients.enums import Verdict
 from apps.clients.imports import Judged, Register, Wanted, judge
 from apps.clients.models import Client
+from apps.clients.reach import scope_of
 from apps.connectors.actions import (
     activate_connection,
     connect,
@@ -95,7 +96,7 @@ def _slice(batch: Batch) -> None:
 def _actor(batch: Batch) -> User:
     """Whoever started it, who must still be allowed to."""
     actor = User.objects.filter(pk=batch.actor_id).first() if batch.actor_id else None
-    if actor is None or not actor.may("manage", batch.organisation_id):
+    if actor is None or not actor.may("onboarding.batch.change", batch.organisation_id):
         raise StopError(remedies.not_allowed(batch.actor))
     return actor
 
@@ -135,6 +136,9 @@ def _line(batch: Batch, line: Line, actor: User) -> None:
         return
     try:
         client = line.client if line.made or (line.client and not line.changes) else None
+        with scope_of(actor, "what whoever started it sees"):
+            if client is not None and not Client.objects.filter(pk=client.pk).exists():
+                client = None  # restricted meanwhile: judged again, and refused
         client = client or _client(batch, line, actor)
         if client is None:
             return
@@ -164,7 +168,9 @@ def _client(batch: Batch, line: Line, actor: User) -> Client | None:
     asked = Wanted(line=line.position, **{name: getattr(line, name) for name in ASKED})
     for _again in range(MOST_ATTEMPTS):
         with held(batch):
-            judged = judge(Register(batch.organisation, only=asked), asked, nameless=batch.connector_id is not None)
+            with scope_of(actor, "what whoever started it sees"):
+                register = Register(batch.organisation, only=asked)
+            judged = judge(register, asked, nameless=batch.connector_id is not None)
             try:
                 client = _settled(batch, line, judged, actor)
             except client_actions.NumberTakenError:

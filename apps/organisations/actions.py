@@ -1,139 +1,86 @@
-"""Two-factor sign-in of people: set up, used, taken away. Each change is an audit line in every bureau of the person."""
+"""Roles are given and taken here: audited, never above one's own, and never the last owner's."""
 
-import secrets
-from base64 import b32encode
-from datetime import datetime, timedelta
-from enum import Enum
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as translate
 
 from apps.audit.actions import note
-from apps.core.scope import system_scope
 from apps.organisations.enums import Role
-from apps.organisations.models import Membership, RecoveryCode, SecondFactor, User
-
-KEY_BYTES = 20
-CODES, CODE_BYTES = 10, 10
-BEGUN_FOR = timedelta(hours=1)  # a key that was shown and not confirmed is good this long
+from apps.organisations.models import Membership, Organisation, User
+from apps.organisations.rights import rank
 
 
-class Entered(Enum):
-    """What came of a code that was entered."""
-
-    RIGHT = "right"
-    RECOVERY = "recovery"
-    WRONG = "wrong"
-    TOO_SOON = "too soon"
-
-
-def factor_of(user: Any) -> SecondFactor | None:
-    found: SecondFactor | None = SecondFactor.objects.filter(user_id=user.pk, confirmed=True).first()
-    return found
-
-
-def begin(*, user: User) -> SecondFactor:
-    """The key to be shown until its first code is entered; the same one for a while, so that a reload breaks nothing."""
+def give_role(*, organisation: Organisation, user: User, role: str, actor: Any) -> Membership:
+    """The person's role in the bureau from now on. Raises ValidationError, and PermissionDenied."""
     with transaction.atomic():
-        rows = SecondFactor.objects.filter(user=user, confirmed=False)
-        rows.filter(made_at__lt=timezone.now() - BEGUN_FOR).delete()
-        held: SecondFactor | None = rows.first()
+        _locked(organisation)
+        held = Membership.objects.filter(organisation=organisation, user=user).first()
+        before = held.role if held else None
+        if before == role and held is not None:
+            return held
+        _refuse_above(organisation, actor, role, before)
+        if before == Role.OWNER:
+            _refuse_last_owner(held)
+        member = held or Membership(organisation=organisation, user=user)
+        member.role = role
+        member.full_clean()
+        member.save()
+        if not user.is_staff:
+            user.is_staff = True
+            user.save(update_fields=["is_staff"])
+        _note(member, actor, "membership.changed" if before else "membership.made", before=before, after=role)
+    return member
+
+
+def take_role(*, membership: Membership, actor: Any) -> None:
+    """The person no longer belongs to the bureau: from the next request on, and for every client named to."""
+    with transaction.atomic():
+        _locked(membership.organisation)
+        held = Membership.objects.select_related("user").filter(pk=membership.pk).first()
         if held is None:
-            held = SecondFactor.objects.create(user=user, confirmed=False, name="app", key=secrets.token_hex(KEY_BYTES))
-    return held
+            return
+        _refuse_above(held.organisation, actor, held.role, held.role)
+        if held.role == Role.OWNER:
+            _refuse_last_owner(held)
+        _note(held, actor, "membership.deleted", before=held.role, after=None)
+        held.delete()
 
 
-def confirm(*, user: User, code: str) -> tuple[Entered, list[str]]:
-    """The first code of the app that was just set up. With RIGHT come the recovery codes, readable only now."""
-    try:
-        with transaction.atomic():
-            factor = SecondFactor.objects.select_for_update().filter(user=user, confirmed=False).first()
-            if factor is None:
-                return Entered.WRONG, []
-            entered = _judged(factor, code)
-            if entered is not Entered.RIGHT:
-                return entered, []
-            factor.confirmed = True
-            factor.save()
-            codes = _new_codes(factor)
-            _note(user, user, "second_factor.made")
-    except IntegrityError:  # another browser of the same person was faster
-        return Entered.WRONG, []
-    return Entered.RIGHT, codes
+def person_of(email: str, name: str = "") -> User:
+    """The account of this address, made without a password where there is none.
+
+    A bureau is not told whether the person has worked for another one.
+    """
+    address = User.objects.normalize_email(email).lower()
+    found = User.objects.filter(email__iexact=address).first()
+    return found or User.objects.create_user(address, None, name=name, is_staff=True)
 
 
-def enter(*, user: User, code: str) -> Entered:
-    """A code of the app, or a recovery code, which is used up. One at a time: no step and no code is good twice."""
-    with transaction.atomic():
-        factor = SecondFactor.objects.select_for_update().filter(user=user, confirmed=True).first()
-        if factor is None:
-            return Entered.WRONG
-        entered = _judged(factor, code)
-        if entered is Entered.RECOVERY:
-            _note(user, user, "second_factor.recovery_code_used", {"left": factor.recovery_codes.count()})
-        return entered
+def _locked(organisation: Organisation) -> None:
+    """One change of roles at a time in a bureau: two owners who remove each other would leave none."""
+    Organisation.objects.select_for_update().get(pk=organisation.pk)
 
 
-def new_codes(*, user: User) -> list[str]:
-    """Other recovery codes; the old ones are gone."""
-    with transaction.atomic():
-        factor = SecondFactor.objects.select_for_update().get(user=user, confirmed=True)
-        codes = _new_codes(factor)
-        _note(user, user, "second_factor.recovery_codes_made")
-    return codes
+def _refuse_above(organisation: Organisation, actor: Any, role: str, before: str | None) -> None:
+    """The actor's role is read again, under the lock: it may have been taken meanwhile."""
+    if actor is None or actor.is_superuser:
+        return
+    own = Membership.objects.filter(organisation=organisation, user=actor).values_list("role", flat=True).first()
+    if rank(own) < rank(Role.MANAGER):
+        raise PermissionDenied
+    if max(rank(role), rank(before)) > rank(own):
+        raise ValidationError(translate("Only an owner gives, changes or takes the role of an owner."))
 
 
-def remove(*, user: User, actor: Any) -> bool:
-    """Take the second factor away, for a new telephone or for a lost one. Whether there was any."""
-    with transaction.atomic():
-        _rows, kinds = SecondFactor.objects.filter(user=user).delete()
-        held = bool(kinds.get(SecondFactor._meta.label))
-        if held:
-            _note(user, actor, "second_factor.removed" if actor == user else "second_factor.reset")
-    return held
+def _refuse_last_owner(membership: Membership | None) -> None:
+    assert membership is not None  # noqa: S101 - who is an owner has a membership
+    others = Membership.objects.filter(organisation=membership.organisation_id, role=Role.OWNER, user__is_active=True)
+    if not others.exclude(pk=membership.pk).exists():
+        raise ValidationError(translate("A bureau keeps at least one owner: give the role to somebody else first."))
 
 
-def may_reset(actor: Any, person: User) -> bool:
-    """A superuser anybody's; an owner that of people who work for the owner's own bureaus only. Nobody their own."""
-    if not isinstance(actor, User) or not actor.is_active or actor.pk == person.pk:
-        return False
-    if actor.is_superuser:
-        return True
-    owned = {key for key, role in actor.roles().items() if role == Role.OWNER}
-    theirs = set(person.roles())
-    return bool(theirs) and theirs <= owned and not person.is_superuser
-
-
-def locked_until(user: User, *, confirmed: bool = True) -> datetime | None:
-    factor = SecondFactor.objects.filter(user=user, confirmed=confirmed).first()
-    return None if factor is None else factor.locked_until()
-
-
-def _judged(factor: SecondFactor, code: str) -> Entered:
-    if factor.locked_until() is not None:
-        return Entered.TOO_SOON
-    step = factor.step_of(code.replace(" ", ""))
-    if step is not None:
-        factor.last_step = step
-        factor.throttle_reset(commit=False)
-        factor.save()
-        return Entered.RIGHT
-    if RecoveryCode.objects.filter(factor=factor, digest=RecoveryCode.digest_of(code)).delete()[0]:
-        factor.throttle_reset()
-        return Entered.RECOVERY
-    factor.throttle_increment()
-    return Entered.WRONG
-
-
-def _new_codes(factor: SecondFactor) -> list[str]:
-    factor.recovery_codes.all().delete()
-    made = [b32encode(secrets.token_bytes(CODE_BYTES)).decode() for _ in range(CODES)]
-    RecoveryCode.objects.bulk_create(RecoveryCode(factor=factor, digest=RecoveryCode.digest_of(code)) for code in made)
-    return ["-".join(code[at : at + 4] for at in range(0, len(code), 4)) for code in made]
-
-
-def _note(person: User, actor: Any, action: str, details: dict[str, Any] | None = None) -> None:
-    with system_scope("a person's sign-in concerns every bureau of theirs"):
-        for organisation in Membership.objects.filter(user=person).values_list("organisation_id", flat=True):
-            note(organisation_id=organisation, actor=actor, action=action, subject=person, details=details)
+def _note(membership: Membership, actor: Any, action: str, **details: Any) -> None:
+    organisation = membership.organisation_id
+    note(organisation_id=organisation, actor=actor, action=action, subject=membership, details=details)

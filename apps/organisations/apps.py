@@ -10,6 +10,7 @@ class OrganisationsConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.signals import user_logged_in
 
+        from apps.organisations import checks  # noqa: F401 - registers the check
         from apps.organisations.middleware import begin_session
 
         user_logged_in.connect(begin_session, dispatch_uid="kontor.begin_session")

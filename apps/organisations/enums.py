@@ -9,7 +9,3 @@ class Role(models.TextChoices):
     REVIEWER = "reviewer", _("Reviewer")
     READ_ONLY = "read_only", _("Read only")
     AUDITOR = "auditor", _("Auditor")
-
-
-MANAGERS = frozenset({Role.OWNER, Role.MANAGER})
-WORKERS = MANAGERS | {Role.ACCOUNTANT}

@@ -1,4 +1,4 @@
-"""What stands between a session and the pages: its end, the second factor, and the scope of whoever signed in."""
+"""What stands between a session and the pages: its end, and the second factor."""
 
 import time
 from collections.abc import Callable
@@ -11,13 +11,10 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils import timezone, translation
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from apps.core.scope import organisation_scope, system_scope
-from apps.organisations.actions import factor_of
-from apps.organisations.models import User
+from apps.organisations.second_factor import factor_of
 
 BEGAN, SEEN = "kontor_began", "kontor_seen"
 SEEN_EVERY = 60  # seconds: the session is not written on each request
@@ -74,17 +71,3 @@ class SecondFactorGate:
             return None
         onward = urlencode({"next": request.get_full_path()}) if request.method == "GET" else ""
         return redirect(f"{reverse(page)}?{onward}" if onward else reverse(page))
-
-
-def tenant_scope(get_response: GetResponse) -> GetResponse:
-    """Opens the tenant scope of whoever signed in. Nobody signed in: no scope, and every query of ours fails."""
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        user = getattr(request, "user", None)
-        if not isinstance(user, User) or not user.is_authenticated:
-            return get_response(request)
-        scope = system_scope("superuser") if user.is_superuser else organisation_scope(user.roles(), "signed in")
-        with scope, timezone.override(user.time_zone), translation.override(user.language):
-            return get_response(request)
-
-    return middleware

@@ -1,6 +1,7 @@
 import hashlib
 import time
 from base64 import b32encode
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, available_timezones
@@ -16,7 +17,8 @@ from django_otp.oath import TOTP
 
 from apps.core.fields import SafeEncryptedText
 from apps.core.scope import TenantModel
-from apps.organisations.enums import MANAGERS, WORKERS, Role
+from apps.organisations.enums import Role
+from apps.organisations.rights import roles_with
 
 
 def check_time_zone(name: str) -> None:
@@ -72,16 +74,27 @@ class User(AbstractBaseUser, PermissionsMixin):
             self._roles = dict(rows)
         return self._roles
 
-    def may(self, what: str, organisation_id: int | None = None) -> bool:
-        """Whether the person may `view`, `work` (connect, synchronize) or `manage` in the organisation, or in any."""
-        if not self.is_active:
+    def may(self, right: str, organisation_id: int | None = None) -> bool:
+        """Whether the person has the right (`app.model.action`, or a level of `rights.LEVELS`) there, or anywhere."""
+        allowed = roles_with(right)
+        if not self.is_active or not allowed:
             return False
         if self.is_superuser:
             return True
-        allowed = {"view": frozenset(Role), "work": WORKERS, "manage": MANAGERS}[what]
         roles = self.roles()
         held = roles.values() if organisation_id is None else [roles.get(organisation_id)]
         return any(role in allowed for role in held)
+
+    # Django's own permissions are not used: our models go by roles, and those of others are for superusers only.
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        return self.is_active and self.is_superuser
+
+    def has_perms(self, perm_list: Iterable[str], obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        return self.is_active and self.is_superuser
+
+    def has_module_perms(self, app_label: str) -> bool:  # noqa: ARG002 - Django's signature
+        return self.is_active and self.is_superuser
 
 
 class Organisation(TenantModel):

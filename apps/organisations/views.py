@@ -21,10 +21,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django_otp import login as otp_login
 
 from apps.core.admin import colleagues
-from apps.organisations import actions
-from apps.organisations.actions import Entered
+from apps.organisations import second_factor
 from apps.organisations.forms import CodeForm
 from apps.organisations.models import SecondFactor, User
+from apps.organisations.second_factor import Entered
 
 ISSUER = "Kontor"
 
@@ -34,7 +34,7 @@ ISSUER = "Kontor"
 def factor(request: HttpRequest) -> HttpResponse:
     """Set up where there is none, else what can be done with it."""
     user = _staff(request)
-    held = actions.factor_of(user)
+    held = second_factor.factor_of(user)
     if held is None:
         return _set_up(request, user)
     if not _is_verified(user):
@@ -47,12 +47,12 @@ def factor(request: HttpRequest) -> HttpResponse:
 def factor_enter(request: HttpRequest) -> HttpResponse:
     """The second step of signing in."""
     user = _staff(request)
-    held = actions.factor_of(user)
+    held = second_factor.factor_of(user)
     if held is None or _is_verified(user):
         return redirect(_next(request))
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        entered = actions.enter(user=user, code=form.cleaned_data["code"])
+        entered = second_factor.enter(user=user, code=form.cleaned_data["code"])
         if entered in (Entered.RIGHT, Entered.RECOVERY):
             _verified(request, held)
             if entered is Entered.RECOVERY:
@@ -66,21 +66,21 @@ def factor_enter(request: HttpRequest) -> HttpResponse:
 def factor_reset(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody's telephone is lost: asked first, then done."""
     person = get_object_or_404(colleagues(User), pk=pk)
-    if not actions.may_reset(request.user, person):
+    if not second_factor.may_reset(request.user, person):
         raise PermissionDenied
-    held = actions.factor_of(person) is not None
+    held = second_factor.factor_of(person) is not None
     if request.method == "POST":
-        actions.remove(user=person, actor=request.user)
+        second_factor.remove(user=person, actor=request.user)
         messages.success(request, _("The two-factor sign-in of %(person)s was reset.") % {"person": person})
         return redirect("admin:organisations_user_change", person.pk)
     return _page(request, "organisations/factor_reset.html", _("Reset two-factor sign-in"), person=person, held=held)
 
 
 def _set_up(request: HttpRequest, user: User) -> HttpResponse:
-    begun = actions.begin(user=user)
+    begun = second_factor.begin(user=user)
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        entered, codes = actions.confirm(user=user, code=form.cleaned_data["code"])
+        entered, codes = second_factor.confirm(user=user, code=form.cleaned_data["code"])
         if entered is Entered.RIGHT:
             begun.refresh_from_db()
             _verified(request, begun)
@@ -96,15 +96,15 @@ def _look_after(request: HttpRequest, user: User, held: SecondFactor) -> HttpRes
     """New recovery codes, or another app: both ask for a code once more."""
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        entered = actions.enter(user=user, code=form.cleaned_data["code"])
+        entered = second_factor.enter(user=user, code=form.cleaned_data["code"])
         if entered not in (Entered.RIGHT, Entered.RECOVERY):
             form.add_error("code", _refusal(user, entered))
         elif "remove" in request.POST:
-            actions.remove(user=user, actor=user)
+            second_factor.remove(user=user, actor=user)
             messages.success(request, _("The app was removed. Set up the new one now."))
             return redirect("people:factor")
         else:
-            return _codes_page(request, actions.new_codes(user=user))
+            return _codes_page(request, second_factor.new_codes(user=user))
     return _page(
         request, "organisations/factor.html", _("Two-factor sign-in"), form=form, held=held,
         left=held.recovery_codes.count(),
@@ -139,7 +139,7 @@ def _verified(request: HttpRequest, held: SecondFactor) -> None:
 
 
 def _refusal(user: User, entered: Entered, *, confirmed: bool = True) -> str:
-    until = actions.locked_until(user, confirmed=confirmed)
+    until = second_factor.locked_until(user, confirmed=confirmed)
     seconds = 1 if until is None else max(1, round((until - timezone.now()).total_seconds()))
     wait = ngettext("Wait %(count)d second.", "Wait %(count)d seconds.", seconds) % {"count": seconds}
     if entered is Entered.TOO_SOON:

@@ -9,12 +9,14 @@ from django.utils import timezone
 
 from apps.audit.actions import note
 from apps.clients.models import Client
+from apps.connectors.actions import BOOKS_HIDDEN, change_organisation_number
+from apps.connectors.sdk.failures import Failure
 from apps.connectors.sessions import credential_and_places
 from apps.flows.models import Feed
-from apps.ledger.models import FiscalYear
+from apps.ledger.models import FiscalYear, Source
 from apps.sync.claims import enqueue
-from apps.sync.enums import LIVE, Lane, RunKind, Stage
-from apps.sync.models import Run
+from apps.sync.enums import LIVE, Lane, RunKind, RunState, Stage
+from apps.sync.models import Run, SeenVoucher
 
 
 def start_sync(
@@ -106,6 +108,25 @@ def release_disappearance(*, feed: Feed, actor: Any) -> Run:
         subject=feed,
     )
     return start_run(feed=feed, kind=RunKind.MANUAL, actor=actor)
+
+
+@transaction.atomic
+def change_number(*, client: Client, number: str, actor: Any, reason: str = "") -> bool:
+    """Change the client's organisation number, with everything that hangs on it. See the action of connectors.
+
+    Runs that are under way end here: their workers find the lease lost at their next step, and write nothing more.
+    """
+    live = Run.objects.filter(client=client, feed__isnull=False, state__in=LIVE)
+    # before the client's row: a worker that ends its run locks them in this order too
+    ending = list(live.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+    read = Source.objects.filter(client=client).exists()
+    if not change_organisation_number(client=client, number=number, actor=actor, reason=reason, read=read):
+        return False
+    ended = {"state": RunState.BLOCKED, "token": "", "lease_until": None, "finished_at": timezone.now()}
+    told = {"failure": Failure.SETUP.value, "remedy": BOOKS_HIDDEN, "detail": "the organisation number was changed"}
+    Run.objects.filter(pk__in=ending).update(**ended, **told)
+    SeenVoucher.objects.filter(run__in=ending).delete()
+    return True
 
 
 def try_again(*, feed: Feed, actor: Any) -> Run:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from structlog.contextvars import bound_contextvars
 
-from apps.connectors.actions import block_connection, stop_connection, trouble_of
+from apps.connectors.actions import BOOKS_HIDDEN, block_connection, stop_connection, trouble_of
 from apps.connectors.enums import ConnectionState
 from apps.connectors.registry import label_of
 from apps.connectors.sdk.failures import ConnectorError, Failure, NotYetError
@@ -141,7 +141,9 @@ def _failed(run: Run, error: ConnectorError) -> None:
 
 
 def _blocked(run: Run, blocked: stages.BlockedError) -> None:
-    if run.feed is not None and run.feed.connection.state != ConnectionState.BLOCKED:
+    if blocked.trouble.code == BOOKS_HIDDEN:  # the client's, not the connection's
+        raise_problem(client=run.client, subject=run.client, trouble=blocked.trouble)
+    elif run.feed is not None and run.feed.connection.state != ConnectionState.BLOCKED:
         block_connection(connection=run.feed.connection, trouble=blocked.trouble, identity=blocked.identity)
     _give_up(run, blocked.trouble, RunState.BLOCKED)
 

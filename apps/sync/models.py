@@ -19,6 +19,8 @@ class Run(TenantModel):
     a worked run holds one of them, numbered from 0 in `place`.
     """
 
+    CLIENT_PATH = "client"
+
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, verbose_name=_("organisation"))
     client = models.ForeignKey(Client, on_delete=models.PROTECT, verbose_name=_("client"))
     feed = models.ForeignKey(Feed, on_delete=models.PROTECT, null=True, verbose_name=_("feed"))

@@ -7,8 +7,8 @@ from django.db import transaction
 from apps.notifications import outbox
 from apps.notifications.digest import has_news
 from apps.notifications.models import Mail, Morning
-from apps.organisations.enums import WORKERS
 from apps.organisations.models import Organisation, User
+from apps.organisations.rights import WORK
 from apps.sync.deadman import ready_at
 from apps.sync.timetable import due_night
 
@@ -29,7 +29,7 @@ def _greet(organisation: Organisation, now: datetime) -> int:
         if not Morning.objects.get_or_create(organisation=organisation, night=night)[1]:
             return 0
         people = User.objects.filter(
-            membership__organisation=organisation, membership__role__in=WORKERS, is_active=True
+            membership__organisation=organisation, membership__role__in=WORK, is_active=True
         ).distinct()
         return sum(_owe(organisation, user, night=night, now=now) for user in people)
 

@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 from django.conf import settings
 from django.utils import timezone
 
-from apps.connectors.actions import activate_connection, credential_works
+from apps.connectors.actions import activate_connection, books_hidden, credential_works
 from apps.connectors.enums import ConnectionState
 from apps.connectors.guard import check_company
 from apps.connectors.models import PageDigest
@@ -56,6 +56,8 @@ def source_of(feed: Feed) -> Source:
 
 def company(context: Context) -> None:
     """Ask the vendor whose books these are, every time, before anything is stored."""
+    if context.client.hidden_at is not None:
+        raise BlockedError(books_hidden(context.client))
     connection = context.connection
     if connection.state != ConnectionState.ACTIVE:  # what stopped it may be over: it is judged afresh, and told
         outcome = activate_connection(connection=connection, actor=None, run_id=context.run.pk)

@@ -29,6 +29,7 @@ class Facts:
     running: bool = False
     stopped: bool = False
     waiting: bool = False
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ _WORDS: dict[str, Any] = {
     "waiting": gettext_lazy("not read yet"),
     "paused": gettext_lazy("paused"),
     "running": gettext_lazy("first load"),
+    "number_changed": gettext_lazy("hidden"),
 }
 _PROVED = {
     Grade.CONTROL_TOTALS: ("agrees_control_totals", "green"),
@@ -70,6 +72,9 @@ _PROVED = {
 
 def state_of(facts: Facts) -> State:
     proof = facts.proof
+    if facts.hidden:
+        told = _("hidden: the organisation number was changed; a manager has to release what was read")
+        return _state("number_changed", None, "red", [told])
     if proof is None:
         return _unread(facts)
     ending = _ending(proof)

@@ -128,7 +128,7 @@ def status_of(client: Client) -> Status:
     """Of a client that came through `with_status`; asks nothing more."""
     row: Any = client
     held = getattr(client, "ledger_state", None)
-    proof = held.proof if held else None
+    proof = held.proof if held and client.hidden_at is None else None
     live, last = RunFacts.of(row.live_run), RunFacts.of(row.last_run)
     stopped = last is not None and last.state in _ENDED_BADLY and (proof is None or proof.run_id != last.id)
     if stopped and proof is not None and last is not None and last.finished_at and last.finished_at < proof.at:
@@ -140,6 +140,7 @@ def status_of(client: Client) -> Status:
         running=live is not None,
         stopped=stopped,
         waiting=row.waiting_problems > 0,
+        hidden=client.hidden_at is not None,
     )
     return Status(client, state_of(facts), proof, live, last, row.open_problems)
 

@@ -41,7 +41,9 @@ def other(db: None) -> Bureau:
 def token_of(bureau: Bureau, *clients: Client) -> str:
     token = new_token()
     with system_scope("tests"):
-        row = ApiToken.objects.create(organisation=bureau.organisation, name="dashboard", digest=token_digest(token))
+        row = ApiToken.objects.create(
+            organisation=bureau.organisation, name="dashboard", digest=token_digest(token), all_clients=not clients
+        )
         row.clients.set(clients)
     return token
 
@@ -220,3 +222,29 @@ def test_amounts_are_never_numbers(bureau: Bureau) -> None:
 
     assert Decimal(told["control_difference"]) == Decimal("240.00")
     assert isinstance(told["control_difference"], str)
+
+
+def test_a_token_whose_clients_are_gone_sees_none(bureau: Bureau) -> None:
+    """An empty list of named clients never means all of them."""
+    gone = ClientFactory(organisation=bureau.organisation)
+    token = token_of(bureau, gone)
+    assert get("/api/v1/status", token).json()["clients"] == 1
+
+    with system_scope("tests"):
+        gone.delete()
+
+    assert get("/api/v1/status", token).json()["clients"] == 0
+    assert get("/api/v1/clients/77/status", token).status_code == 404
+
+
+def test_a_token_of_all_clients_sees_restricted_ones_only_where_named(bureau: Bureau) -> None:
+    secret = ClientFactory(organisation=bureau.organisation, restricted=True)
+    token = token_of(bureau)
+    assert get("/api/v1/status", token).json()["clients"] == 1
+    assert get(f"/api/v1/clients/{secret.number}/status", token).status_code == 404
+
+    with system_scope("tests"):
+        ApiToken.objects.get().clients.add(secret)
+
+    assert get("/api/v1/status", token).json()["clients"] == 2
+    assert get(f"/api/v1/clients/{secret.number}/status", token).status_code == 200

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from django.conf import settings as loaded
 
-from apps.core.checks import encryption_keys, tenant_paths
+from apps.core.checks import client_paths, encryption_keys, tenant_paths
+from apps.organisations.checks import rights_are_told
+from apps.organisations.rights import RIGHTS
 
 GOOD = "a-random-key-of-at-least-32-characters"
 
@@ -30,3 +32,22 @@ def test_keys(settings: Any, keys: object, told: list[str]) -> None:
 
 def test_every_model_has_a_way_to_its_organisation() -> None:
     assert list(tenant_paths(None)) == []
+
+
+def test_every_model_that_names_a_client_has_a_way_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(client_paths(None)) == []
+    from apps.connectors.models import Exchange
+    from apps.core.scope import client_path
+
+    monkeypatch.setattr(Exchange, "CLIENT_PATH", None)
+    client_path.cache_clear()
+
+    assert [message.id for message in client_paths(None)] == ["kontor.E012"]
+    client_path.cache_clear()
+
+
+def test_the_admin_shows_no_model_without_rights(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(rights_are_told(None)) == []
+    monkeypatch.delitem(RIGHTS, "ledger.voucher")
+
+    assert [message.id for message in rights_are_told(None)] == ["kontor.E013"]

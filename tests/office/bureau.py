@@ -20,6 +20,7 @@ from apps.sync.enums import Lane, RunKind, RunState, Stage
 from apps.sync.models import Run
 from tests.factories import (
     AccountFactory,
+    AssignmentFactory,
     ClientFactory,
     ConnectionFactory,
     FeedFactory,
@@ -50,9 +51,15 @@ class Bureau:
     feed: Feed
     voucher: Any
 
-    def member(self, role: str) -> User:
+    def member(self, role: str, *, named: bool = True) -> User:
+        """A person of the bureau; an accountant and an auditor are named for its client unless told otherwise."""
         person: User = UserFactory(name=f"{role} of the bureau")
-        MembershipFactory(user=person, organisation=self.organisation, role=role)
+        member = MembershipFactory(user=person, organisation=self.organisation, role=role)
+        if named and role == "accountant":
+            AssignmentFactory(client=self.client, membership=member)
+        if named and role == "auditor":
+            years = {"first_year": 2026, "last_year": 2026, "ends_on": date(2099, 1, 1)}
+            AssignmentFactory(client=self.client, membership=member, kind="audit", **years)
         return person
 
 

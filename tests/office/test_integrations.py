@@ -123,14 +123,6 @@ def test_the_choice_of_systems_offers_the_bureaus_connector(bureau: Bureau, owne
     assert "Use the bureau&#x27;s connector" in page or "Use the bureau's connector" in page
 
 
-def test_releasing_sets_the_organisation_number_free(bureau: Bureau, owner: Browser) -> None:
-    owner.post(f"/admin/connections/{bureau.connection.pk}/release/", {"reason": "renamed"})
-
-    page = owner.get(f"/admin/clients/client/{bureau.client.pk}/change/").content.decode()
-
-    assert 'name="organisation_number"' in page
-
-
 def test_try_again_starts_a_run(bureau: Bureau, owner: Browser) -> None:
     with system_scope("tests"):
         problem = raise_problem(client=bureau.client, subject=bureau.connection, trouble=TROUBLE)
@@ -162,7 +154,7 @@ def test_no_secret_is_in_the_stored_values(bureau: Bureau, owner: Browser, vendo
 
 
 def test_a_token_is_shown_once(bureau: Bureau, owner: Browser) -> None:
-    form = {"organisation": bureau.organisation.pk, "name": "dashboard"}
+    form = {"organisation": bureau.organisation.pk, "name": "dashboard", "all_clients": "on"}
 
     made = owner.post("/admin/clients/apitoken/add/", form, follow=True).content.decode()
     later = owner.get("/admin/clients/apitoken/").content.decode()

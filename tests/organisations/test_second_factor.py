@@ -12,9 +12,9 @@ from django.db import connection, connections
 
 from apps.audit.models import AuditLine
 from apps.core.scope import system_scope
-from apps.organisations import actions
-from apps.organisations.actions import Entered
+from apps.organisations import second_factor
 from apps.organisations.models import RecoveryCode, SecondFactor, User
+from apps.organisations.second_factor import Entered
 from tests.factories import MembershipFactory, OrganisationFactory, UserFactory
 from tests.organisations.visitor import PASSWORD, Visitor, code_of, wait_for_step, wrong_code
 
@@ -24,9 +24,9 @@ Visitors = Callable[[], Visitor]
 
 def set_up(user: User) -> tuple[str, list[str]]:
     """The key and the recovery codes of somebody who has a second factor; its codes of now are unused."""
-    begun = actions.begin(user=user)
+    begun = second_factor.begin(user=user)
     key = begun.key
-    entered, codes = actions.confirm(user=user, code=code_of(key))
+    entered, codes = second_factor.confirm(user=user, code=code_of(key))
     assert entered is Entered.RIGHT
     SecondFactor.objects.filter(user=user).update(last_step=-1)
     return key, codes
@@ -179,7 +179,7 @@ def test_many_at_once_get_one_try_and_one_step(person: User) -> None:
     def enter() -> None:
         try:
             ready.wait()
-            found.append(actions.enter(user=person, code=code))
+            found.append(second_factor.enter(user=person, code=code))
         finally:
             connections.close_all()
 
@@ -203,7 +203,7 @@ def test_new_recovery_codes_and_another_telephone_ask_for_a_code(person: User, v
     assert "This code is not right." in unescape(refused.text)
     assert len(made) == 10
     assert not set(made) & set(codes)
-    assert actions.enter(user=person, code=codes[2]) is Entered.WRONG
+    assert second_factor.enter(user=person, code=codes[2]) is Entered.WRONG
 
     after = browser.submit("/admin/two-factor/", code=made[0], remove="1")
     assert "Turn on two-factor sign-in" in after.text
@@ -283,7 +283,7 @@ def test_nobody_else_in_the_bureau_resets(person: User, owner: User, visitor: Vi
     answer = browser.see(f"/admin/people/{person.pk}/two-factor/reset/")
 
     assert answer.status_code == 403
-    assert actions.factor_of(person) is not None
+    assert second_factor.factor_of(person) is not None
 
 
 def test_an_owner_resets_no_superuser_nobody_of_another_bureau_and_not_themselves(
@@ -302,4 +302,4 @@ def test_an_owner_resets_no_superuser_nobody_of_another_bureau_and_not_themselve
     MembershipFactory(user=stranger, organisation=OrganisationFactory())
     assert owners_browser.see(f"/admin/people/{stranger.pk}/two-factor/reset/").status_code == 404
     assert owners_browser.see(f"/admin/people/{owner.pk}/two-factor/reset/").status_code == 403
-    assert actions.factor_of(person) is not None
+    assert second_factor.factor_of(person) is not None

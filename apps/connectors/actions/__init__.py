@@ -10,23 +10,24 @@ from apps.connectors.actions.activation import (
 )
 from apps.connectors.actions.connections import (
     block_connection,
-    change_organisation_number,
     confirm_company,
     connect,
     credential_works,
-    release_connection,
     stop_connection,
 )
 from apps.connectors.actions.discovery import discover_companies, is_credential_at_fault, lists_companies
+from apps.connectors.actions.numbers import BOOKS_HIDDEN, books_hidden, change_organisation_number, release_books
 from apps.connectors.troubles import trouble_of
 
 __all__ = [
+    "BOOKS_HIDDEN",
     "Activation",
     "Confirmation",
     "activate",
     "activate_connection",
     "activate_shared",
     "block_connection",
+    "books_hidden",
     "change_organisation_number",
     "confirm_company",
     "connect",
@@ -34,7 +35,7 @@ __all__ = [
     "discover_companies",
     "is_credential_at_fault",
     "lists_companies",
-    "release_connection",
+    "release_books",
     "stop_connection",
     "trouble_of",
     "verify_connector",

@@ -336,6 +336,8 @@ def _settle(
     """Keep what was tried, as far as it may be kept, and tell."""
     works = connector is not None and connector.verified_at is not None
     before = Connection.objects.filter(client=client, connector=connector).first() if connector is not None else None
+    if before is not None:
+        tried.recorder.attach(before)  # what was answered is seen by who sees the client, also where nothing is kept
     if tried.error is not None:
         if works:
             return _refused(tried, connector, before)

@@ -1,4 +1,4 @@
-"""What happens to a connection after it was made: stopped, blocked, confirmed, released."""
+"""What happens to a connection after it was made: stopped, blocked, confirmed."""
 
 from datetime import datetime
 from typing import Any
@@ -14,8 +14,6 @@ from apps.connectors.actions.discovery import is_credential_at_fault
 from apps.connectors.enums import ConnectionState
 from apps.connectors.guard import CONFIRMABLE
 from apps.connectors.models import Connection, Connector, PageDigest
-from apps.connectors.queries import connections_using_number
-from apps.connectors.registry import label_of
 from apps.connectors.sdk.failures import ConnectorError, Failure
 from apps.connectors.troubles import trouble_of
 from apps.notifications.actions import Trouble, raise_problem, resolve_problems
@@ -90,51 +88,6 @@ def confirm_company(*, connection: Connection, actor: Any, reason: str) -> None:
         resolve_own_problems(row)
         _note(row, actor, "connection.confirmed", **row.confirmed)
     connection.refresh_from_db()
-
-
-def release_connection(*, connection: Connection, actor: Any, reason: str = "") -> None:
-    """Take the connection out of use, so that the client's organisation number may be changed; Activate begins anew.
-
-    The pinned company stays: another one has to be confirmed.
-    """
-    with transaction.atomic():
-        row = Connection.objects.select_for_update(of=("self",)).get(pk=connection.pk)
-        row.state = ConnectionState.NEW
-        row.organisation_number = row.company_key = ""
-        row.save(update_fields=["state", "organisation_number", "company_key"])
-        PageDigest.objects.filter(connection=row).delete()
-        _note(row, actor, "connection.released", reason=reason)
-    connection.refresh_from_db()
-
-
-def change_organisation_number(*, client: Client, number: str, actor: Any) -> None:
-    """Raises ValidationError for a number that does not fit, and while a connection stands on the present one."""
-    with transaction.atomic():
-        row = Client.objects.select_for_update(of=("self",)).get(pk=client.pk)
-        before = row.organisation_number
-        row.organisation_number = number
-        row.full_clean()
-        if row.organisation_number == before:
-            return
-        refuse_number_in_use(row)
-        row.save(update_fields=["organisation_number"])
-        note(
-            organisation_id=row.organisation_id,
-            actor=actor,
-            action="client.organisation_number_changed",
-            subject=row,
-            details={"before": before, "after": row.organisation_number},
-        )
-    client.refresh_from_db()
-
-
-def refuse_number_in_use(client: Client) -> None:
-    """Raises ValidationError naming the connections that were activated with the client's organisation number."""
-    used = connections_using_number(client)
-    if used:
-        names = ", ".join(label_of(connection.connector.provider) for connection in used)
-        text = translate("The organisation number is in use by: %(names)s. Release the connection first.")
-        raise ValidationError({"organisation_number": text % {"names": names}})
 
 
 def accept_company(connection: Connection, identity: dict[str, Any]) -> None:

@@ -66,6 +66,14 @@ class VoucherAdmin(BureauAdmin):
     )  # fmt: skip
     readonly_fields = ("name", "day", "state", "difference_shown", "source")
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The exchange it was read in is told to those who may look at it."""
+        (title, shown), *rest = super().get_fieldsets(request, obj)
+        user: Any = request.user
+        if obj is None or user.may("connectors.exchange.view", obj.client.organisation_id):
+            return ((title, shown), *rest)
+        return ((title, {**shown, "fields": [name for name in shown["fields"] if name != "source"]}), *rest)
+
     @display(description=_("voucher"), ordering="number")
     def name(self, row: Voucher) -> str:
         return f"{row.series} {row.number}".strip() or row.external_id

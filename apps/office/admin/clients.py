@@ -4,6 +4,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
@@ -11,17 +13,15 @@ from unfold.decorators import display
 
 from apps.audit.admin import AuditedAdmin
 from apps.clients.models import Client
-from apps.connectors.actions import change_organisation_number
-from apps.connectors.queries import connections_using_number
-from apps.connectors.registry import label_of
 from apps.core.admin import ago, badge, day_text
 from apps.flows.models import Feed
 from apps.ledger.enums import Grade, Move
 from apps.ledger.models import VoucherVersion
 from apps.notifications.models import Affected
 from apps.notifications.queries import not_muted
-from apps.office.pages import client_page
-from apps.organisations.models import Organisation, User
+from apps.office.pages import client_page, number_is_key
+from apps.organisations.models import Membership, Organisation
+from apps.sync.actions import change_number
 from apps.sync.admin.runs import COLOURS
 from apps.sync.enums import RunState
 from apps.sync.status import Status, progress_text, status_of, with_status
@@ -49,8 +49,10 @@ class QuestionFilter(admin.SimpleListFilter):
             return queryset.filter(responsible=request.user.pk)
         conditions = {
             "hand": Exists(Affected.objects.filter(not_muted("problem__"), client=OuterRef("pk"), cleared_at=None)),
-            "differs": Q(ledger_state__proof__grade__gte=Grade.NOT_PROVABLE) | Q(ledger_state__proof=None),
-            "agrees": Q(ledger_state__proof__grade__lte=Grade.FILE_TOTALS),
+            "differs": Q(ledger_state__proof__grade__gte=Grade.NOT_PROVABLE)
+            | Q(ledger_state__proof=None)
+            | Q(hidden_at__isnull=False),
+            "agrees": Q(ledger_state__proof__grade__lte=Grade.FILE_TOTALS, hidden_at=None),
             "none": Q(ledger_state__proof=None) & ~Exists(Feed.objects.filter(client=OuterRef("pk"))),
             "closed": Exists(
                 VoucherVersion.objects.filter(client=OuterRef("pk"), in_closed=True).exclude(move=Move.META)
@@ -60,30 +62,23 @@ class QuestionFilter(admin.SimpleListFilter):
 
 
 class ClientForm(forms.ModelForm):  # type: ignore[type-arg] # its fields are made by the admin, inside a scope
-    def clean_organisation_number(self) -> str:
-        """A number that a connection uses stays, whoever sends the form."""
-        number = str(self.cleaned_data.get("organisation_number") or "").strip()
-        used = connections_using_number(self.instance) if self.instance.pk else []
-        if used and number != self.initial.get("organisation_number", number):
-            raise forms.ValidationError(in_use_text(used))
-        return number
-
-
-def in_use_text(used: list[Any]) -> str:
-    names = ", ".join(label_of(connection.connector.provider) for connection in used)
-    return translate(
-        "%(names)s is read with this number, so it cannot be changed here. Release the connection first."
-    ) % {"names": names}
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        organisation = values.get("organisation") or getattr(self.instance, "organisation", None)
+        person = values.get("responsible")
+        members = Membership.objects.filter(organisation=organisation, user=person)
+        if organisation and person and not members.exists():
+            self.add_error("responsible", translate("This person does not belong to the client's bureau."))
+        return values
 
 
 @admin.register(Client)
 class ClientAdmin(AuditedAdmin):
-    level_add = level_change = "manage"
     form = ClientForm
     change_form_template = "office/client.html"
     list_display = ("number", "name", "organisation_number", "books", "last_entry", "closed_to", "last_run", "problems")
     list_display_links = ("number", "name")
-    list_filter = (QuestionFilter, "responsible", "organisation")
+    list_filter = (QuestionFilter, ("responsible", admin.RelatedOnlyFieldListFilter), "organisation")
     search_fields = ("number", "name", "organisation_number")
     ordering = ("name",)
 
@@ -96,7 +91,7 @@ class ClientAdmin(AuditedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002 - Django's signature
         if obj is None:
             return ()
-        return ("organisation", *(("country", "number_kept") if connections_using_number(obj) else ()))
+        return ("organisation", *(("country", "number_kept") if number_is_key(obj) else ()))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = list(self.get_fields(request, obj))
@@ -108,19 +103,13 @@ class ClientAdmin(AuditedAdmin):
         several = Organisation.objects.count() > 1
         return self.list_filter if several else (QuestionFilter,)
 
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "organisation" and isinstance(request.user, User):
-            managed = [row.pk for row in Organisation.objects.all() if request.user.may("manage", row.pk)]
-            kwargs["queryset"] = Organisation.objects.filter(pk__in=managed)
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
-
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         """The organisation number is a key to books: it goes its own, guarded way."""
         number = obj.organisation_number
         if change and "organisation_number" in form.changed_data:
             obj.organisation_number = form.initial.get("organisation_number", "")
             super().save_model(request, obj, form, change)
-            change_organisation_number(client=obj, number=number, actor=request.user)
+            change_number(client=obj, number=number, actor=request.user)
         else:
             super().save_model(request, obj, form, change)
 
@@ -132,8 +121,10 @@ class ClientAdmin(AuditedAdmin):
     # -- Columns ------------------------------------------------------------------------------------------------------
 
     @display(description=_("organisation number"))
-    def number_kept(self, client: Client) -> str:
-        return f"{client.organisation_number} · {in_use_text(connections_using_number(client))}"
+    def number_kept(self, client: Client) -> SafeString:
+        """Books were opened with it: changed on a page of its own, which says what will happen."""
+        address, text = reverse("office:number", args=[client.pk]), _("Change the number")
+        return format_html('{} · <a class="k-link" href="{}">{}</a>', client.organisation_number or "–", address, text)
 
     @display(description=_("books"), ordering="ledger_state__proof__grade")
     def books(self, client: Client) -> SafeString:

@@ -1,8 +1,9 @@
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -17,8 +18,6 @@ from apps.core.admin import BureauAdmin, ago, badge
 class ConnectorAdmin(BureauAdmin):
     """The list; adding and changing is the form of the system's own declaration."""
 
-    level_add = "manage"
-    level_change = "work"
     list_display = ("system", "owner", "state", "companies", "verified")
     list_filter = ("provider",)
     list_select_related = ("organisation", "client")
@@ -28,12 +27,17 @@ class ConnectorAdmin(BureauAdmin):
         return super().get_queryset(request).annotate(clients=Count("connection"))
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        if not self.has_add_permission(request):
+            raise PermissionDenied
         return redirect("office:connector_add")
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None  # noqa: ARG002 - Django's signature
     ) -> HttpResponse:  # fmt: skip
-        return redirect("office:connector", object_id)
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404
+        return redirect("office:connector", row.pk)
 
     @display(description=_("system"), ordering="provider")
     def system(self, row: Connector) -> str:

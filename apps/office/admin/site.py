@@ -15,35 +15,37 @@ for model in (Failure, OrmQ, Schedule, Success):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
 
-# (title, icon, admin name or name with its namespace, level) in groups.
+# (title, icon, name of the page, right) in groups.
 _NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
     ("", (
-        (_("Home"), "home", "index", "view"),
-        (_("Clients"), "apartment", "clients_client_changelist", "view"),
-        (_("Problems"), "error", "notifications_problem_changelist", "view"),
-        (_("Runs"), "sync", "sync_run_changelist", "view"),
+        (_("Home"), "home", "admin:index", "view"),
+        (_("Clients"), "apartment", "admin:clients_client_changelist", "clients.client.view"),
+        (_("Problems"), "error", "admin:notifications_problem_changelist", "notifications.problem.view"),
+        (_("Runs"), "sync", "admin:sync_run_changelist", "sync.run.view"),
     )),
     (_("Integrations"), (
-        (_("Connectors"), "key", "connectors_connector_changelist", "view"),
-        (_("Connections"), "link", "connectors_connection_changelist", "view"),
-        (_("Feeds"), "dynamic_feed", "flows_feed_changelist", "view"),
-        (_("Exchanges"), "swap_horiz", "connectors_exchange_changelist", "view"),
-        (_("Take in clients"), "group_add", "office:onboarding", "manage"),
+        (_("Connectors"), "key", "admin:connectors_connector_changelist", "connectors.connector.view"),
+        (_("Connections"), "link", "admin:connectors_connection_changelist", "connectors.connection.view"),
+        (_("Feeds"), "dynamic_feed", "admin:flows_feed_changelist", "flows.feed.view"),
+        (_("Exchanges"), "swap_horiz", "admin:connectors_exchange_changelist", "connectors.exchange.view"),
+        (_("Take in clients"), "group_add", "office:onboarding", "onboarding.batch.view"),
     )),
     (_("Books"), (
-        (_("Vouchers"), "receipt_long", "ledger_voucher_changelist", "view"),
-        (_("Accounts"), "list_alt", "ledger_account_changelist", "view"),
-        (_("Balances"), "table_rows", "ledger_balance_changelist", "view"),
-        (_("Findings"), "lightbulb", "ledger_finding_changelist", "view"),
-        (_("Proofs"), "fact_check", "ledger_proof_changelist", "view"),
-        (_("Ledger files"), "upload_file", "ledger_ledgerfile_changelist", "view"),
+        (_("Vouchers"), "receipt_long", "admin:ledger_voucher_changelist", "ledger.voucher.view"),
+        (_("Accounts"), "list_alt", "admin:ledger_account_changelist", "ledger.account.view"),
+        (_("Balances"), "table_rows", "admin:ledger_balance_changelist", "ledger.balance.view"),
+        (_("Findings"), "lightbulb", "admin:ledger_finding_changelist", "ledger.finding.view"),
+        (_("Proofs"), "fact_check", "admin:ledger_proof_changelist", "ledger.proof.view"),
+        (_("Ledger files"), "upload_file", "admin:ledger_ledgerfile_changelist", "ledger.ledgerfile.view"),
     )),
     (_("Bureau"), (
-        (_("Organisations"), "business_center", "organisations_organisation_changelist", "view"),
-        (_("Memberships"), "badge", "organisations_membership_changelist", "view"),
-        (_("Users"), "group", "organisations_user_changelist", "manage"),
-        (_("API tokens"), "vpn_key", "clients_apitoken_changelist", "manage"),
-        (_("Audit log"), "history", "audit_auditline_changelist", "view"),
+        (_("Organisations"), "business_center", "admin:organisations_organisation_changelist",
+         "organisations.organisation.view"),
+        (_("Memberships"), "badge", "admin:organisations_membership_changelist", "organisations.membership.view"),
+        (_("Users"), "group", "admin:organisations_user_changelist", "organisations.user.view"),
+        (_("Restricted clients"), "lock", "office:restricted", "clients.client.find_restricted"),
+        (_("API tokens"), "vpn_key", "admin:clients_apitoken_changelist", "clients.apitoken.view"),
+        (_("Audit log"), "history", "admin:audit_auditline_changelist", "audit.auditline.view"),
     )),
 )  # fmt: skip
 
@@ -53,10 +55,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     groups = []
     for title, items in _NAVIGATION:
         rows = []
-        for name, icon, view, level in items:
-            link = reverse(view if ":" in view else f"admin:{view}")
-            here = request.path == link or (view != "index" and request.path.startswith(link))
-            allowed = bool(may and may(level))
+        for name, icon, view, right in items:
+            link = reverse(view)
+            here = request.path == link or (view != "admin:index" and request.path.startswith(link))
+            allowed = bool(may and may(right))
             rows.append({"title": name, "icon": icon, "link": link, "active": here, "has_permission": allowed})
         groups.append({"title": title, "items": rows, "separator": bool(title)})
     return groups

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 
 from apps.clients.models import Client
 from apps.core.admin import amount_text
+from apps.core.scope import system_scope
 from apps.core.tables import csv_answer
 from apps.ledger.enums import Weight
 from apps.ledger.models import Account, FiscalYear, LedgerState, Posting
@@ -25,7 +26,7 @@ TRIAL, SHEET, PROFIT = "trial", "sheet", "profit"
 
 @require_GET
 def balances(request: HttpRequest, pk: int) -> HttpResponse:
-    client = found(request, "view", Client.objects.select_related("organisation"), pk)
+    client = found(request, "ledger.balance.view", Client.objects.select_related("organisation"), pk)
     years = list(FiscalYear.objects.filter(client=client).order_by("start"))
     picked = pick(client, years, request.GET)
     asked = request.GET.get("show", TRIAL)
@@ -34,7 +35,8 @@ def balances(request: HttpRequest, pk: int) -> HttpResponse:
     if picked is not None and show == TRIAL and request.GET.get("as") == "csv":
         return _csv(client, picked)
     if picked is not None:
-        context |= _report(client, picked, show)
+        with system_scope("what the years before carry into the chosen one"):
+            context |= _report(client, picked, show)
         context["query"] = urlencode({"year": picked.year.pk, "first": picked.first, "last": picked.last})
         context["recalculated_at"] = (
             LedgerState.objects.filter(client=client).values_list("recalculated_at", flat=True).first()
@@ -70,7 +72,7 @@ def _report(client: Client, picked: Picked, show: str) -> dict[str, Any]:
 @require_GET
 def postings(request: HttpRequest, pk: int, number: str) -> HttpResponse:
     """What a figure is the sum of, each line with its voucher and the exchange it came in with."""
-    client = found(request, "view", Client.objects.select_related("organisation"), pk)
+    client = found(request, "ledger.balance.view", Client.objects.select_related("organisation"), pk)
     account = get_object_or_404(Account, client=client, number=number)
     years = list(FiscalYear.objects.filter(client=client).order_by("start"))
     picked = pick(client, years, request.GET)

@@ -16,7 +16,7 @@ from apps.sync.actions import start_recalculation, start_sync
 
 @require_POST
 def synchronize(request: HttpRequest, pk: int) -> HttpResponse:
-    client = found(request, "work", Client.objects.select_related("organisation"), pk)
+    client = found(request, "clients.client.synchronize", Client.objects.select_related("organisation"), pk)
     form = SynchronizeForm(request.POST)
     if not form.is_valid():
         messages.error(request, " ".join(str(text) for texts in form.errors.values() for text in texts))
@@ -34,7 +34,7 @@ def synchronize(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def recalculate(request: HttpRequest, pk: int) -> HttpResponse:
-    client = found(request, "work", Client.objects.select_related("organisation"), pk)
+    client = found(request, "clients.client.recalculate", Client.objects.select_related("organisation"), pk)
     start_recalculation(client=client, actor=request.user)
     messages.success(request, _("The balances are being recalculated."))
     return _back(pk)
@@ -42,7 +42,7 @@ def recalculate(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_GET
 def progress(request: HttpRequest, pk: int) -> JsonResponse:
-    client = found(request, "view", Client.objects.all(), pk)
+    client = found(request, "clients.client.view", Client.objects.all(), pk)
     return JsonResponse(progress_of(client), headers={"Cache-Control": "no-store"})
 
 

@@ -13,7 +13,7 @@ from unfold.widgets import INPUT_CLASSES
 
 from apps.clients.models import Client
 from apps.clients.placeholders import PlaceholderError, fill
-from apps.connectors.actions import Activation, activate_connection, confirm_company, connect, release_connection
+from apps.connectors.actions import Activation, activate_connection, confirm_company, connect
 from apps.connectors.admin import connection_badge
 from apps.connectors.doctor import changed_shapes
 from apps.connectors.doctor import examine as examine_connection
@@ -36,11 +36,11 @@ ROWS = ("client__organisation", "connector__organisation")
 
 @require_GET
 def connection(request: HttpRequest, pk: int) -> HttpResponse:
-    return _show(request, found(request, "view", Connection.objects.select_related(*ROWS), pk))
+    return _show(request, found(request, "connectors.connection.view", Connection.objects.select_related(*ROWS), pk))
 
 
 def _show(request: HttpRequest, row: Connection, own: ConnectorForm | None = None) -> HttpResponse:
-    user = allowed(request, "view", row.client.organisation_id)
+    user = allowed(request, "connectors.connection.view", row.client.organisation_id)
     here = Q(subject_kind=Connection._meta.label_lower, subject_id=str(row.pk))
     shared_key = Q(subject_kind=Connector._meta.label_lower, subject_id=str(row.connector_id))
     problems = Problem.objects.filter(here | shared_key, resolved_at=None).select_related("client")
@@ -60,8 +60,8 @@ def _show(request: HttpRequest, row: Connection, own: ConnectorForm | None = Non
         changed=changed_shapes(row),
         feed=Feed.objects.filter(connection=row).first(),
         cards=[problem_card(problem, user) for problem in problems],
-        may_work=user.may("work", row.client.organisation_id),
-        may_manage=user.may("manage", row.client.organisation_id),
+        may_work=user.may("connectors.connection.activate", row.client.organisation_id),
+        may_manage=user.may("connectors.connector.share", row.client.organisation_id),
     )
 
 
@@ -89,7 +89,7 @@ def _becomes(row: Connection) -> list[tuple[str, str, str]]:
 
 @require_POST
 def activate(request: HttpRequest, pk: int) -> HttpResponse:
-    row = found(request, "work", Connection.objects.select_related(*ROWS), pk)
+    row = found(request, "connectors.connection.activate", Connection.objects.select_related(*ROWS), pk)
     outcome = activate_connection(connection=row, actor=request.user)
     if tell(request, outcome):
         attach_feed(request, row)
@@ -100,7 +100,7 @@ def activate(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def fields(request: HttpRequest, pk: int) -> HttpResponse:
     """The client's own fields under the bureau's connector; activated at once."""
-    row = found(request, "work", Connection.objects.select_related(*ROWS), pk)
+    row = found(request, "connectors.connection.activate", Connection.objects.select_related(*ROWS), pk)
     form = _own_form(row, request.POST)
     if form is None:
         raise Http404
@@ -115,7 +115,7 @@ def fields(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def examine(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask the other system step by step, while the person waits; nothing is stored but the result."""
-    row = found(request, "work", Connection.objects.select_related(*ROWS), pk)
+    row = found(request, "connectors.connection.examine", Connection.objects.select_related(*ROWS), pk)
     if examine_connection(row).ok:
         messages.success(request, _("Examined: everything is in order."))
     else:
@@ -125,7 +125,7 @@ def examine(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def accept_form(request: HttpRequest, pk: int) -> HttpResponse:
-    row = found(request, "work", Connection.objects.select_related(*ROWS), pk)
+    row = found(request, "connectors.connection.accept_form", Connection.objects.select_related(*ROWS), pk)
     accept_shapes(row, actor=request.user)
     messages.success(request, _("The new form of the answers is taken as right."))
     return redirect("office:connection", pk)
@@ -133,7 +133,7 @@ def accept_form(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def confirm(request: HttpRequest, pk: int) -> HttpResponse:
-    row = found(request, "work", Connection.objects.select_related(*ROWS), pk)
+    row = found(request, "connectors.connection.confirm", Connection.objects.select_related(*ROWS), pk)
     form = ReasonForm(request.POST)
     try:
         confirm_company(connection=row, actor=request.user, reason=form.data.get("reason", ""))
@@ -146,17 +146,9 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def release(request: HttpRequest, pk: int) -> HttpResponse:
-    row = found(request, "manage", Connection.objects.select_related(*ROWS), pk)
-    release_connection(connection=row, actor=request.user, reason=request.POST.get("reason", "")[:300])
-    messages.success(request, _("The connection is out of use until it is activated again."))
-    return redirect("office:connection", pk)
-
-
-@require_POST
 def use_shared(request: HttpRequest, pk: int, connector_pk: int) -> HttpResponse:
     """The client reads through the bureau's connector: connected and activated at once."""
-    client = found(request, "work", Client.objects.select_related("organisation"), pk)
+    client = found(request, "clients.client.connect", Client.objects.select_related("organisation"), pk)
     shared = Connector.objects.filter(organisation=client.organisation_id, client=None)
     connector = get_object_or_404(shared, pk=connector_pk)
     row = connect(client=client, connector=connector, actor=request.user)

@@ -65,7 +65,7 @@ class Target:
 
 @require_GET
 def choose_for_client(request: HttpRequest, pk: int) -> HttpResponse:
-    client = found(request, "work", Client.objects.select_related("organisation"), pk)
+    client = found(request, "clients.client.connect", Client.objects.select_related("organisation"), pk)
     shared = {row.provider: row for row in Connector.objects.filter(organisation=client.organisation, client=None)}
     used = set(Connection.objects.filter(client=client).values_list("connector_id", flat=True))
     systems = [
@@ -82,8 +82,8 @@ def choose_for_client(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_GET
 def choose_for_bureau(request: HttpRequest) -> HttpResponse:
-    user = allowed(request, "manage", None)
-    mine = [row for row in Organisation.objects.all() if user.may("manage", row.pk)]
+    user = allowed(request, "connectors.connector.add", None)
+    mine = [row for row in Organisation.objects.all() if user.may("connectors.connector.add", row.pk)]
     systems = [
         {
             "provider": provider,
@@ -103,7 +103,7 @@ def _by_label() -> list[Provider]:
 
 @require_http_methods(["GET", "POST"])
 def client_form(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
-    client = found(request, "work", Client.objects.select_related("organisation"), pk)
+    client = found(request, "clients.client.connect", Client.objects.select_related("organisation"), pk)
     connector = Connector.objects.filter(client=client, provider=slug).first()
     target = Target(provider=_provider(slug), organisation=client.organisation, client=client, connector=connector)
     return _form(request, target)
@@ -111,15 +111,20 @@ def client_form(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def bureau_form(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
-    organisation = found(request, "manage", Organisation.objects.all(), pk)
+    organisation = found(request, "connectors.connector.add", Organisation.objects.all(), pk)
     connector = Connector.objects.filter(organisation=organisation, client=None, provider=slug).first()
     return _form(request, Target(provider=_provider(slug), organisation=organisation, connector=connector))
 
 
 @require_http_methods(["GET", "POST"])
 def change(request: HttpRequest, pk: int) -> HttpResponse:
-    row = found(request, "view", Connector.objects.select_related("organisation", "client__organisation"), pk)
-    allowed(request, "work" if row.client_id else "manage", row.organisation_id)
+    row = found(
+        request,
+        "connectors.connector.view",
+        Connector.objects.select_related("organisation", "client__organisation"),
+        pk,
+    )
+    allowed(request, f"connectors.connector.{'change' if row.client_id else 'share'}", row.organisation_id)
     target = Target(provider=_provider(row.provider), organisation=row.organisation, client=row.client, connector=row)
     return _form(request, target)
 

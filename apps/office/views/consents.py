@@ -25,7 +25,12 @@ from apps.office.views.page import allowed, found, page
 @require_POST
 def begin(request: HttpRequest, pk: int) -> HttpResponse:
     """Once more for a connection that is there."""
-    row = found(request, "work", Connection.objects.select_related("client__organisation", "connector"), pk)
+    row = found(
+        request,
+        "connectors.connection.activate",
+        Connection.objects.select_related("client__organisation", "connector"),
+        pk,
+    )
     try:
         return _onward(request, start_again(connection=row, browser=_browser(request), redirect_uri=_back(request)))
     except ConnectorError as error:
@@ -37,7 +42,12 @@ def begin(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def give_up(request: HttpRequest, pk: int) -> HttpResponse:
     """The bureau wants the consent no longer."""
-    row = found(request, "manage", Connection.objects.select_related("client__organisation", "connector"), pk)
+    row = found(
+        request,
+        "connectors.connection.give_up",
+        Connection.objects.select_related("client__organisation", "connector"),
+        pk,
+    )
     if withdraw(connection=row, actor=request.user):
         messages.success(request, _("The consent is given up, here and in the other system."))
     else:
@@ -81,10 +91,10 @@ def _answered(request: HttpRequest) -> HttpResponse:
         # Signed out meanwhile: the code is dropped here, it is of no use in another session.
         state = urlencode({"state": request.GET.get("state", "")[:200]})
         return redirect_to_login(f"{reverse('office:consent')}?{state}", reverse("admin:login"))
-    user = allowed(request, "work", None)
+    user = allowed(request, "connectors.connection.activate", None)
     outcome = callback(
         query=request.GET.dict(), browser=_browser(request), actor=user,
-        may=lambda organisation: user.may("work", organisation),
+        may=lambda organisation: user.may("connectors.connection.activate", organisation),
     )  # fmt: skip
     trouble = outcome.trouble
     if trouble is None and outcome.connection is not None:

@@ -54,8 +54,8 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 def _overview(request: HttpRequest, **context: Any) -> HttpResponse:
-    user = allowed(request, "manage", None)
-    mine = [row for row in Organisation.objects.all() if user.may("manage", row.pk)]
+    user = allowed(request, "onboarding.batch.view", None)
+    mine = [row for row in Organisation.objects.all() if user.may("onboarding.batch.add", row.pk)]
     return page(
         request,
         "office/onboarding.html",
@@ -71,7 +71,7 @@ def _overview(request: HttpRequest, **context: Any) -> HttpResponse:
 @require_POST
 def discover(request: HttpRequest, pk: int) -> HttpResponse:
     shared = Connector.objects.filter(client=None).select_related("organisation")
-    connector = found(request, "manage", shared, pk)
+    connector = found(request, "onboarding.batch.add", shared, pk)
     if not lists_companies(connector):
         raise Http404
     return redirect("office:onboarding_batch", list_companies(connector=connector, actor=request.user).pk)
@@ -83,7 +83,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, " ".join(str(text) for texts in form.errors.values() for text in texts))
         return redirect("office:onboarding")
-    organisation = found(request, "manage", Organisation.objects.all(), form.cleaned_data["organisation"])
+    organisation = found(request, "onboarding.batch.add", Organisation.objects.all(), form.cleaned_data["organisation"])
     file = form.cleaned_data["file"]
     try:
         batch = check_file(
@@ -108,7 +108,7 @@ def _connector(organisation: Organisation, pk: int | None) -> Connector | None:
 
 @require_GET
 def batch(request: HttpRequest, pk: int) -> HttpResponse:
-    row = found(request, "manage", Batch.objects.select_related(*ROWS), pk)
+    row = found(request, "onboarding.batch.view", Batch.objects.select_related(*ROWS), pk)
     counts = counts_of(row)
     context: dict[str, Any] = {"batch": row, "answer": answer_of(row, counts), "told": row.told}
     if row.state == BatchState.OPEN:
@@ -125,7 +125,7 @@ def batch(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def begin(request: HttpRequest, pk: int) -> HttpResponse:
-    row = found(request, "manage", Batch.objects.all(), pk)
+    row = found(request, "onboarding.batch.change", Batch.objects.all(), pk)
     chosen = {int(text) for text in request.POST.getlist("line") if text.isascii() and text.isdigit()}
     first = request.POST.get("first_number", "").strip()
     if not chosen:
@@ -139,7 +139,7 @@ def begin(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def again(request: HttpRequest, pk: int) -> HttpResponse:
-    row = found(request, "manage", Batch.objects.all(), pk)
+    row = found(request, "onboarding.batch.change", Batch.objects.all(), pk)
     if row.origin == "discover" and not row.lines.exists() and row.connector is not None:
         return redirect("office:onboarding_batch", list_companies(connector=row.connector, actor=request.user).pk)
     if not try_again(batch=row, actor=request.user):
@@ -149,7 +149,7 @@ def again(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_GET
 def progress(request: HttpRequest, pk: int) -> JsonResponse:
-    row = found(request, "manage", Batch.objects.all(), pk)
+    row = found(request, "onboarding.batch.view", Batch.objects.all(), pk)
     seen = request.GET.get("seen", "0")
     told = progress_of(row, int(seen) if seen.isascii() and seen.isdigit() else 0)
     return JsonResponse(told, headers={"Cache-Control": "no-store"})
@@ -157,7 +157,7 @@ def progress(request: HttpRequest, pk: int) -> JsonResponse:
 
 @require_GET
 def report_file(request: HttpRequest, pk: int) -> HttpResponse:
-    row = found(request, "manage", Batch.objects.all(), pk)
+    row = found(request, "onboarding.batch.view", Batch.objects.all(), pk)
     lines = Line.objects.filter(batch=row).select_related("client")
     return _file(f"report-{row.pk}", write_table(report_rows(lines)))
 
@@ -165,7 +165,7 @@ def report_file(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def export(request: HttpRequest, pk: int) -> HttpResponse:
     """The bureau's clients as a file: for a spreadsheet, or with commas for programs."""
-    organisation = found(request, "manage", Organisation.objects.all(), pk)
+    organisation = found(request, "clients.client.export", Organisation.objects.all(), pk)
     form = request.GET.get("form", "spreadsheet")
     if form not in ("spreadsheet", "plain"):
         raise PermissionDenied

@@ -17,15 +17,15 @@ def page(request: HttpRequest, template: str, title: Any, **context: Any) -> Tem
     return TemplateResponse(request, template, {**admin.site.each_context(request), "title": title, **context})
 
 
-def allowed(request: HttpRequest, level: str, organisation_id: int | None) -> User:
+def allowed(request: HttpRequest, right: str, organisation_id: int | None) -> User:
     user = request.user
-    if not isinstance(user, User) or not user.may(level, organisation_id):
+    if not isinstance(user, User) or not user.may(right, organisation_id):
         raise PermissionDenied
     return user
 
 
-def found(request: HttpRequest, level: str, rows: Any, pk: int) -> Any:
-    """The row, 404 where it belongs to another bureau, 403 where the reader's role does not reach."""
+def found(request: HttpRequest, right: str, rows: Any, pk: int) -> Any:
+    """The row, 404 where the reader does not see it, 403 where the reader's role does not reach."""
     row: Model = get_object_or_404(rows, pk=pk)
-    allowed(request, level, organisation_of(row))
+    allowed(request, right, organisation_of(row))
     return row

@@ -17,7 +17,7 @@ from apps.sync.actions import release_disappearance, try_again
 
 @require_POST
 def again(request: HttpRequest, pk: int) -> HttpResponse:
-    problem = found(request, "work", Problem.objects.all(), pk)
+    problem = found(request, "notifications.problem.again", Problem.objects.all(), pk)
     for feed in _feeds(problem):
         try_again(feed=feed, actor=request.user)
     messages.success(request, _("A run is started or already under way."))
@@ -26,7 +26,9 @@ def again(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def release(request: HttpRequest, pk: int) -> HttpResponse:
-    problem = found(request, "work", Problem.objects.filter(code=DISAPPEARANCE, resolved_at=None), pk)
+    problem = found(
+        request, "notifications.problem.release", Problem.objects.filter(code=DISAPPEARANCE, resolved_at=None), pk
+    )
     release_disappearance(feed=_feed(problem), actor=request.user)
     messages.success(request, _("A run is started; it may delete what is no longer returned."))
     return _back(problem)
@@ -34,7 +36,7 @@ def release(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def mute(request: HttpRequest, pk: int) -> HttpResponse:
-    problem = found(request, "work", Problem.objects.select_related("organisation"), pk)
+    problem = found(request, "notifications.problem.mute", Problem.objects.select_related("organisation"), pk)
     form = MuteForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Choose a day and give a reason."))
@@ -49,7 +51,7 @@ def mute(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def unmute(request: HttpRequest, pk: int) -> HttpResponse:
-    problem = found(request, "work", Problem.objects.all(), pk)
+    problem = found(request, "notifications.problem.mute", Problem.objects.all(), pk)
     unmute_problem(problem=problem, actor=request.user)
     messages.success(request, _("The problem is shown again."))
     return redirect("admin:notifications_problem_change", pk)

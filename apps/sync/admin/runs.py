@@ -81,7 +81,7 @@ class RunAdmin(BureauAdmin):
     )  # fmt: skip
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
-        extra = {**(extra_context or {}), **run_page(object_id)}
+        extra = {**(extra_context or {}), **run_page(object_id, request.user)}
         return super().change_view(request, object_id, form_url, extra)
 
     @display(description=_("state"), ordering="state")
@@ -121,16 +121,16 @@ class RunAdmin(BureauAdmin):
 _NEWS = ("new", "changed", "moved", "backdated", "deleted", "kept_out")
 
 
-def run_page(object_id: str) -> dict[str, Any]:
+def run_page(object_id: str, user: Any) -> dict[str, Any]:
     """What the page of a run shows besides the run itself; nothing where it is not in scope."""
     run = Run.objects.filter(pk=object_id).select_related("client").first() if object_id.isdigit() else None
     if run is None:
         return {}
     proof = Proof.objects.filter(run_id=run.pk).first()
     versions = VoucherVersion.objects.filter(run_id=run.pk).exclude(move="meta").select_related("voucher")
-    exchanges = list(
-        Exchange.objects.filter(run_id=run.pk).defer("url", "request", "error").order_by("pk")[: SHOWN + 1]
-    )
+    sees = user.may("connectors.exchange.view", run.client.organisation_id)
+    made = Exchange.objects.filter(run_id=run.pk) if sees else Exchange.objects.none()
+    exchanges = list(made.defer("url", "request", "error").order_by("pk")[: SHOWN + 1])
     ended = run.finished_at or run.started_at
     return {
         "run": run,

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.clients.models import Client
 from apps.clients.queries import find_client
+from apps.connectors.actions import BOOKS_HIDDEN
 from apps.core.scope import system_scope
 from apps.formats.sie import MAX_BYTES, SieError
 from apps.ledger.balances import recalculate_all, recalculate_touched
@@ -48,6 +49,9 @@ class Command(BaseCommand):
         self.as_json = bool(options["json"])
         with system_scope("the operator's command"):
             client = find_client(options["client"])
+            if client.hidden_at is not None and options["what"] != "recalculate":
+                told = "its organisation number was changed, and a manager has not released what was read yet"
+                self._fail(BOOKS_HIDDEN, f"the books of {client} are hidden: {told}")
             run = {"import": self._import, "recalculate": self._recalculate, "balances": self._balances}
             try:
                 run[options["what"]](client, options)

@@ -1,0 +1,225 @@
+"""Bureau A's people walk every address with ids of bureau B, and of a client of their own that they may not see."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
+from django.db import models
+from django.test import RequestFactory
+
+from apps.api.views import TokenThrottle
+from apps.clients.models import ApiToken, Client, new_token, token_digest
+from apps.core.admin import BureauAdmin
+from apps.core.scope import ScopedManager, client_path, system_scope
+from apps.ledger.models import Posting, Voucher
+from apps.organisations.enums import Role
+from apps.organisations.models import Organisation, User
+from tests.factories import MembershipFactory, UserFactory
+from tests.office.bureau import make_bureau, signed_in
+from tests.office.walk import Walk, routes
+from tests.office.worlds import MAKERS, World
+
+pytestmark = pytest.mark.django_db
+ROLES = [role.value for role in Role]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.clear()
+    monkeypatch.setattr(TokenThrottle, "rate", "100000/min")
+    # the walk reads no contexts, and copying them takes most of its time
+    monkeypatch.setattr("django.test.client.store_rendered_templates", lambda *_args, **_kwargs: None)
+
+
+@pytest.fixture
+def mine() -> World:
+    return World(100_001, "Nordvik", "ZWALKA", "923609016", Decimal("11111.11")).build()
+
+
+@pytest.fixture
+def theirs() -> World:
+    return World(900_001, "Sorvik", "ZWALKB", "974760673", Decimal("98765.43")).build()
+
+
+@pytest.fixture
+def unseen(mine: World) -> World:
+    """A restricted client of bureau A for which nobody is named."""
+    bureau = mine.rows[Organisation]
+    return World(
+        500_001, "Vestvik", "ZWALKH", "985952442", Decimal("87654.32"), organisation=bureau, restricted=True
+    ).build()
+
+
+def member(world: World, role: str) -> User:
+    person: User = UserFactory()
+    MembershipFactory(user=person, organisation=world.rows[Organisation], role=role)
+    return person
+
+
+def token_of(world: World) -> str:
+    token = new_token()
+    with system_scope("tests"):
+        ApiToken.objects.create(
+            organisation=world.rows[Organisation], name="walker", digest=token_digest(token), all_clients=True
+        )
+    return token
+
+
+def walk_of(mine: World, theirs: World, role: str = "owner", **more: Any) -> Walk:
+    person = member(mine, role)
+    return Walk(lambda: signed_in(person), mine, theirs, token=token_of(mine), **more)
+
+
+def told(walk: Walk) -> str:
+    """A fault per line, so that all of them are read when there are some."""
+    return "\n".join(walk.everything())
+
+
+def test_an_owner_of_two_bureaus_sees_nothing_of_a_third(mine: World, theirs: World) -> None:
+    second = make_bureau("vestvik", "991788964")
+    person = member(mine, "owner")
+    MembershipFactory(user=person, organisation=second.organisation, role="owner")
+    walk = Walk(lambda: signed_in(person), mine, theirs, token=token_of(mine))
+
+    assert told(walk) == ""
+    assert walk.requests > 500
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_role_sees_a_client_it_is_not_named_for(mine: World, unseen: World, role: str) -> None:
+    # An owner finds restricted clients by their number and may name himself: what of them is shown there has a test
+    # of its own (tests/clients/test_reach.py).
+    allowed = frozenset({"office:restricted", "office:restricted_name"} if role == "owner" else ())
+
+    assert told(walk_of(mine, unseen, role, allowed=allowed)) == ""
+
+
+def test_the_walk_itself_sees_what_it_may(mine: World) -> None:
+    """The marks are really on the pages: in the list of every model, and where an owner walks his own rows."""
+    walk = walk_of(mine, mine)
+
+    for model in MAKERS:
+        before = len(walk.faults)
+        walk.get(f"/admin/{model._meta.app_label}/{model._meta.model_name}/")
+        assert len(walk.faults) == before + 1, model
+
+
+def unscoped(monkeypatch: pytest.MonkeyPatch, chosen: type[models.Model]) -> None:
+    scoped = ScopedManager.get_queryset
+
+    def open_door(manager: ScopedManager[Any]) -> Any:
+        return models.Manager.get_queryset(manager) if manager.model is chosen else scoped(manager)
+
+    monkeypatch.setattr(ScopedManager, "get_queryset", open_door)
+
+
+SCOPED = [model for model in MAKERS if model is not User]  # users are narrowed by their memberships
+
+
+@pytest.mark.parametrize("model", SCOPED, ids=lambda model: model._meta.label_lower)
+def test_a_model_without_its_scope_is_reported(
+    monkeypatch: pytest.MonkeyPatch, mine: World, theirs: World, model: type[models.Model]
+) -> None:
+    walk = walk_of(mine, theirs)
+    pages = {f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}" for page in ("change", "history")}
+    addresses = [route for route in routes() if route.name in pages]
+    for route in addresses:
+        walk.with_ids(route)
+    assert walk.faults == []
+
+    unscoped(monkeypatch, model)
+    for route in addresses:
+        walk.with_ids(route)
+
+    assert walk.faults
+
+
+def test_the_whole_walk_fails_when_one_models_scope_is_gone(
+    monkeypatch: pytest.MonkeyPatch, mine: World, theirs: World
+) -> None:
+    unscoped(monkeypatch, Voucher)
+
+    faults = walk_of(mine, theirs).everything()
+
+    assert any(fault.startswith("admin:ledger_voucher_change ") for fault in faults), faults
+    assert any(fault.startswith("GET /admin/ledger/voucher/?q=") and " tells " in fault for fault in faults), faults
+
+
+def test_an_api_that_forgets_its_bureau_is_reported(
+    monkeypatch: pytest.MonkeyPatch, mine: World, theirs: World
+) -> None:
+    walk = walk_of(mine, theirs)
+    monkeypatch.setattr("apps.api.tokens.Machine.clients", lambda _machine: Client._base_manager.all())
+
+    for route in (route for route in routes() if route.is_api):
+        (walk.with_ids if route.parameters else walk.without_ids)(route)
+
+    assert any(fault.startswith("GET /api/v1/status ") for fault in walk.faults), walk.faults
+    assert any(fault.startswith("api:client_status ") for fault in walk.faults), walk.faults
+
+
+def test_a_model_that_was_not_walked_is_reported(monkeypatch: pytest.MonkeyPatch, mine: World, theirs: World) -> None:
+    walk = walk_of(mine, theirs)
+    monkeypatch.setitem(admin.site._registry, Posting, admin.ModelAdmin(Posting, admin.site))
+
+    assert "admin:ledger_posting_change was not visited" in walk.unvisited()
+    with pytest.raises(AssertionError, match=r"no row is made of \['ledger.Posting'\]"):
+        World(1, "x", "x", "", Decimal(1)).build()
+
+
+def test_an_api_path_that_was_not_walked_is_reported(mine: World, theirs: World) -> None:
+    assert "api:client_status was not visited" in walk_of(mine, theirs).unvisited()
+
+
+@pytest.mark.parametrize("base", [BureauAdmin, admin.ModelAdmin])
+def test_a_model_of_others_would_be_for_superusers_only(mine: World, base: type[admin.ModelAdmin[Any]]) -> None:
+    page = base(Session, admin.site)
+    request = RequestFactory().get("/")
+
+    for person, may in ((member(mine, "owner"), False), (UserFactory(is_superuser=True), True)):
+        request.user = person
+        assert page.has_module_permission(request) is may
+        assert page.has_view_permission(request) is page.has_change_permission(request) is may
+        assert page.has_add_permission(request) is page.has_delete_permission(request) is may
+
+
+def test_models_of_others_are_for_superusers_only(mine: World) -> None:
+    browser = signed_in(member(mine, "owner"))
+    foreign = [model for model in admin.site._registry if not model.__module__.startswith("apps.")]
+
+    for model in foreign:
+        address = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        assert browser.get(address).status_code == 403, address
+        assert browser.get(f"{address}add/").status_code == 403, address
+
+
+def test_permissions_of_django_open_nothing(mine: World) -> None:
+    person = member(mine, "read_only")
+    from django.contrib.auth.models import Permission
+
+    person.user_permissions.set(Permission.objects.all())
+
+    assert not person.has_perm("organisations.view_user")
+    assert signed_in(person).get("/admin/organisations/user/").status_code == 403
+
+
+def test_ids_of_another_bureau_in_bodies_of_office_forms_are_not_found(mine: World, theirs: World) -> None:
+    browser = signed_in(member(mine, "owner"))
+    client = f"/admin/clients/client/{mine.pk}/access"
+    before = theirs.snapshot()
+
+    named = browser.post(f"{client}/assign/", {"membership": theirs.pk, "kind": "named"})
+    responsible = browser.post(f"{client}/responsible/", {"membership": theirs.pk})
+
+    assert (named.status_code, responsible.status_code) == (404, 404)
+    assert theirs.snapshot() == before
+
+
+def test_every_client_row_is_walked_for_hidden_clients_too(mine: World, unseen: World) -> None:
+    """Models of the bureau as a whole have no row in the world of one client; all others have."""
+    assert {model for model in MAKERS if client_path(model) is None} == {
+        model for model in MAKERS if model not in unseen.rows or unseen.rows[model].pk != unseen.pk
+    }
