@@ -32,7 +32,6 @@ from apps.connectors.sessions import answered, candidate_session, declared, open
 from apps.connectors.troubles import trouble_of
 
 LIFETIME = timedelta(minutes=10)
-KEPT = timedelta(hours=1)  # so long one that is over can still be told from one that never was
 log = logging.getLogger(__name__)
 
 
@@ -150,11 +149,6 @@ def withdraw(*, connection: Connection, actor: Any) -> bool:
     told, why = _revoked(connection, tokens) if tokens is not None else (False, "nothing to revoke")
     _note(connection, actor, "consent.revoked" if told else "consent.not_revoked", **({} if told else {"why": why}))
     return told
-
-
-def forget_begun() -> int:
-    """Drop the consents that were begun and are over by now; returns how many."""
-    return int(ConsentState.objects.filter(made_at__lt=timezone.now() - KEPT).delete()[0])
 
 
 def _revoked(connection: Connection, tokens: Tokens) -> tuple[bool, str]:

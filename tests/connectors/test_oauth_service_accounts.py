@@ -18,13 +18,13 @@ from apps.connectors.enums import ConnectionState
 from apps.connectors.forms import connection_form, connector_form
 from apps.connectors.grants import GrantTokens
 from apps.connectors.models import Connection, Connector, ConsentState, OAuthGrant
-from apps.connectors.oauth import KEPT, callback, forget_begun, start, start_again, withdraw
+from apps.connectors.oauth import LIFETIME, callback, start, start_again, withdraw
 from apps.connectors.sdk.declaration import Field, FieldScope, OAuth2Client
 from apps.connectors.sdk.failures import ConnectorError, Failure
 from apps.connectors.sdk.ports import Tokens
 from apps.connectors.sessions import open_session
 from apps.core.scope import system_scope
-from apps.sync.supervisor import Supervisor
+from apps.sync.retention import purge_all
 from tests.connectors.oauth_vendor import CLIENT_ID, CLIENT_SECRET, CODE, NUMBER, SLUG, OAuthVendor, oauth_vendor
 from tests.connectors.test_oauth import BACK, HERE, answer, begun, refused
 from tests.factories import ClientFactory
@@ -250,21 +250,18 @@ def test_what_was_entered_is_gone_with_the_first_answer(oauth_vendor: OAuthVendo
     assert json.loads(ConsentState.objects.get().entered) == {}
 
 
-def test_begun_consents_are_tidied_away_by_the_supervisor(oauth_vendor: OAuthVendor) -> None:
-    old, new = begun()[1]["state"], begun("974760673")[1]["state"]
+def test_begun_consents_are_purged_once_they_are_over(oauth_vendor: OAuthVendor) -> None:
+    old, used, waiting = begun()[1]["state"], begun("974760673")[1]["state"], begun("985952442")[1]["state"]
     rows = ConsentState.objects.order_by("made_at")
-    ConsentState.objects.filter(pk=rows[0].pk).update(made_at=timezone.now() - KEPT - timedelta(minutes=1))
-    supervisor = Supervisor([])
+    ConsentState.objects.filter(pk=rows[0].pk).update(made_at=timezone.now() - timedelta(days=1, minutes=1))
+    answer(used, error="access_denied")
 
-    supervisor._tidy()
+    list(purge_all(timezone.now()))
 
+    assert timedelta(days=1) > LIFETIME
+    assert refused(answer(old)) == refused(answer(used)) == "connector.consent_state"
     assert ConsentState.objects.count() == 1
-    assert refused(answer(old)) == "connector.consent_state"
-    ConsentState.objects.update(made_at=timezone.now() - 2 * KEPT)
-    supervisor._tidy()  # not at every look
-    assert ConsentState.objects.count() == 1
-    assert forget_begun() == 1
-    assert new
+    assert refused(answer(waiting, error="access_denied")) == "fake_oauth.consent_denied"
 
 
 def test_who_lost_the_right_meanwhile_changes_nothing(oauth_vendor: OAuthVendor) -> None:
