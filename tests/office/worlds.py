@@ -1,5 +1,6 @@
 """A row of every model in the admin, all with one and the same id, so that any address with that id hits one of them."""
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -11,7 +12,16 @@ from django.db import models
 
 from apps.audit.models import AuditLine
 from apps.clients.models import ApiToken, Client
-from apps.connectors.models import Connection, Connector, ConnectorSecret, Exchange
+from apps.connectors.models import (
+    Connection,
+    Connector,
+    ConnectorSecret,
+    Examination,
+    Exchange,
+    ExchangePayload,
+    OAuthGrant,
+    PayloadShape,
+)
 from apps.core.scope import client_path, system_scope
 from apps.flows.models import Feed
 from apps.ledger.enums import Grade
@@ -28,7 +38,8 @@ from apps.ledger.models import (
     Voucher,
     VoucherVersion,
 )
-from apps.notifications.models import Problem
+from apps.notifications.models import Affected, Problem
+from apps.onboarding.models import Batch, Line
 from apps.organisations.models import Membership, Organisation, User
 from apps.sync.models import Run
 from tests.factories import (
@@ -119,7 +130,37 @@ def _details(world: World) -> None:
         after={"date": "2026-03-15", "postings": [{"account": world.text, "amount": str(world.amount)}]},
     )  # fmt: skip
     LedgerState.objects.create(client=client, proof=world.rows[Proof])
+    connection = world.rows[Connection]
+    Examination.objects.create(
+        connection=connection, checks=[], warnings=[{"code": "x.y", "title": world.text, "steps": [world.text]}]
+    )
+    PayloadShape.objects.create(
+        connection=connection, place=f"GET {world.mark}", changes=[{"kind": "gone", "field": world.text, "now": ""}]
+    )
+    OAuthGrant.objects.create(connection=connection, tokens=world.text, consented_by=world.text, consented_at=NOW)
+    Affected.objects.create(problem=world.rows[Problem], client=client)
+    _rows_of_the_bureau(world)
     ConnectorSecret.objects.create(connector=world.rows[Connector], fields=f'{{"api_key": "{world.text}"}}')
+
+
+def _rows_of_the_bureau(world: World) -> None:
+    """A cause shared by clients, and clients taken in together: rows of the bureau that name this client."""
+    organisation = world.rows[Organisation]
+    shared, _made = Problem.objects.get_or_create(
+        organisation=organisation, client=None, code="v.shared", subject_kind="connectors.connector",
+        subject_id=str(organisation.pk),
+        defaults={"failure": "reconnect", "who": "bureau", "title_text": "A key of the bureau is refused."},
+    )  # fmt: skip
+    Affected.objects.create(problem=shared, client=world.client)
+    for state in ("open", "ended"):
+        batch, _made = Batch.objects.get_or_create(
+            organisation=organisation, connector=None, origin="file", state=state, actor="nobody"
+        )
+        Line.objects.create(
+            batch=batch, position=world.pk, number=world.number, name=world.text, organisation_number=world.orgnr,
+            verdict="same", state="listed" if state == "open" else "refused", client=world.client, chosen=True,
+            connection=world.rows[Connection], trouble={"code": "x.y", "title": world.text, "steps": [world.text]},
+        )  # fmt: skip
 
 
 def _connection(world: World) -> Any:
@@ -140,7 +181,11 @@ def _balance(world: World) -> Any:
 def _exchange(world: World) -> Any:
     return Exchange.objects.create(
         pk=world.pk, organisation=world.rows[Organisation], connection=world.rows[Connection], run_id=world.pk, at=NOW,
-        method="GET", url=f"https://vendor.example/{world.mark}", status=200, seconds=0.1, request=world.text,
+        method="GET", url=f"https://vendor.example/{world.mark}", place=f"https://vendor.example/{world.mark}",
+        status=200, seconds=0.1, request=world.text,
+        payload=ExchangePayload.objects.create(
+            organisation=world.rows[Organisation], digest=world.mark, body=zlib.compress(world.text.encode())
+        ),
     )  # fmt: skip
 
 
@@ -207,6 +252,10 @@ MAKERS: dict[type[models.Model], Callable[[World], Any]] = {
     Proof: _proof,
     LedgerFile: lambda w: LedgerFile.objects.create(pk=w.pk, client=w.client, name=w.text, digest=w.mark),
     Run: _run,
+    Batch: lambda w: Batch.objects.create(
+        pk=w.pk, organisation=w.rows[Organisation], connector=w.rows[Connector], origin="file", state="ended",
+        file_name=w.text, actor=w.text,
+    ),
     Problem: _problem,
     AuditLine: _audit,
 }  # fmt: skip

@@ -1,7 +1,8 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -10,7 +11,7 @@ from unfold.decorators import display
 
 from apps.connectors.sdk.failures import Who
 from apps.core.admin import BureauAdmin, ago, badge
-from apps.notifications.models import Problem
+from apps.notifications.models import Affected, Problem
 from apps.notifications.queries import not_muted
 from apps.office.problems import problem_card, problem_colour
 
@@ -88,8 +89,9 @@ class ProblemAdmin(BureauAdmin):
         return ngettext("%(count)d client", "%(count)d clients", problem.hit) % {"count": problem.hit}
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        hit = Count("affected", filter=Q(affected__cleared_at=None))
-        return super().get_queryset(request).annotate(hit=hit)
+        hit = Affected.objects.filter(problem=OuterRef("pk"), cleared_at=None).order_by().values("problem")
+        count = Coalesce(Subquery(hit.annotate(n=Count("pk")).values("n")), 0)  # of those that the reader sees
+        return super().get_queryset(request).annotate(hit=count)
 
     @display(description=_("who acts"), ordering="who")
     def acts(self, problem: Problem) -> str:
