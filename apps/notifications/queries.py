@@ -33,10 +33,9 @@ def clients_named(problem: Problem, most: int = NAMED) -> tuple[list[Client], in
     return list(found[:most]), max(0, found.count() - most)
 
 
-def unread_of(user: Any) -> int:
-    """How many waiting problems were told since the person last opened the bell, in each bureau by its own look."""
+def unread_of(user: Any, rows: QuerySet[Problem]) -> int:
+    """How many of these problems were told since the person last opened the bell, in each bureau by its own look."""
     seen = dict(Looked.objects.filter(user=user).values_list("organisation_id", "at"))
-    rows = waiting_problems()
     fresh = Q()
     for organisation_id, at in seen.items():
         fresh |= Q(organisation=organisation_id, told_at__gt=at)

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from apps.notifications.queries import clients_named, unread_of, waiting_problems
 from apps.office.onboarding import progress_text as onboarding_text
+from apps.office.pages import seen_by
 from apps.office.problems import problem_colour
 from apps.onboarding.enums import BUSY, FINISHED
 from apps.onboarding.models import Batch, Line
@@ -20,16 +21,17 @@ SHOWN = 8
 
 def bell_of(user: Any) -> dict[str, Any]:
     """Of the bureaus in scope, in a fixed number of questions and a few per problem shown."""
-    rows = waiting_problems()
+    rows = seen_by(user, "notifications.problem.view", waiting_problems(), "organisation")
     problems = list(rows.select_related("client").order_by("-told_at")[: SHOWN + 1])
-    runs = list(Run.objects.filter(state__in=LIVE).select_related("client").order_by("-started_at", "pk")[: SHOWN + 1])
+    live = seen_by(user, "sync.run.view", Run.objects.filter(state__in=LIVE), "organisation")
+    runs = list(live.select_related("client").order_by("-started_at", "pk")[: SHOWN + 1])
     batches = list(Batch.objects.filter(state__in=BUSY)[:SHOWN]) if user.may("onboarding.batch.view") else []
     return {
-        "unread": unread_of(user),
+        "unread": unread_of(user, rows),
         "waiting": rows.count(),
         "problems": [_problem(problem) for problem in problems[:SHOWN]],
         "more_problems": len(problems) > SHOWN,
-        "running": Run.objects.filter(state__in=LIVE).count() + len(batches),
+        "running": live.count() + len(batches),
         "runs": [_batch(batch) for batch in batches] + [_run(run) for run in runs[:SHOWN]],
         "all": reverse("admin:notifications_problem_changelist"),
         "at": timezone.now().isoformat(),

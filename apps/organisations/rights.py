@@ -50,7 +50,7 @@ RIGHTS: dict[str, dict[str, frozenset[Role]]] = {
     "ledger.balance": {"view": VIEW},
     "ledger.finding": {"view": READ},
     "ledger.proof": {"view": READ},
-    "ledger.ledgerfile": {"view": READ, "add": WORK},
+    "ledger.ledgerfile": {"view": READ, "upload": WORK},
 }  # fmt: skip
 
 # From the least to the most; nobody gives a role above his own.

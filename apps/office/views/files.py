@@ -21,7 +21,7 @@ MOST_SHOWN = 10
 
 @require_http_methods(["GET", "POST"])
 def add(request: HttpRequest, pk: int) -> HttpResponse:
-    client = found(request, "ledger.ledgerfile.add", Client.objects.select_related("organisation"), pk)
+    client = found(request, "ledger.ledgerfile.upload", Client.objects.select_related("organisation"), pk)
     form = LedgerFileForm(request.POST or None, request.FILES or None)
     most = settings.KONTOR_UPLOAD_BYTES // 2**20
     faults: list[str] = []
