@@ -9,6 +9,7 @@ from django_q.models import OrmQ
 
 from apps.audit.models import AuditLine
 from apps.clients.models import Client
+from apps.clients.reach import scope_of
 from apps.connectors.models import Connection, Connector
 from apps.connectors.sdk.sandbox import Answer, Row
 from apps.flows.models import Feed
@@ -292,3 +293,27 @@ def test_what_no_provider_lists_is_not_offered(bureau: Bureau) -> None:
     assert not lists_companies(Connector(provider="netvisor", values={"organisation_id": "%ORGNR%"}))
     assert not lists_companies(Connector(provider="fortnox", auth="oauth_code"))
     assert not lists_companies(Connector(provider="gone"))
+
+
+def test_a_client_that_whoever_started_it_does_not_see_is_neither_touched_nor_named(bureau: Bureau) -> None:
+    hidden = ClientFactory(
+        organisation=bureau.organisation, organisation_number=FJELL, number="77", name="Secret AS", restricted=True
+    )
+    text = f"number;organisation number;name\n;{FJELL};Mine AS\n77;{NORDLYS};Nordlys AS\n;{HAVBRIS};Havbris AS\n"
+
+    with scope_of(bureau.owner, "signed in"):
+        batch = from_file(bureau, text)
+        assert told(batch) == [
+            ("Mine AS", "refused", "line.unseen"), ("Nordlys AS", "refused", "line.unseen"), ("Havbris AS", "listed", ""),
+        ]  # fmt: skip
+    found = listed(bureau)
+    with scope_of(bureau.owner, "signed in"):
+        assert [name for name, _state, _code in told(found)] == ["Havbris AS", "Nordlys AS"]
+        started(bureau, found)
+
+    Line.objects.filter(batch=found, name="Fjell AS").update(state="waiting", chosen=True)
+    worked(found)
+
+    assert ("Fjell AS", "refused", "line.unseen") in told(found)
+    assert not Connection.objects.filter(client=hidden).exists()
+    assert "Secret" not in str(list(Line.objects.values("trouble", "changes", "name")))
