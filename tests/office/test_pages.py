@@ -102,11 +102,12 @@ def test_buttons_on_another_bureau_do_nothing(bureau: Bureau, other: Bureau, own
         f"/admin/connectors/{other.connection.connector_id}/",
         f"/admin/connections/{other.connection.pk}/activate/",
         f"/admin/connections/{other.connection.pk}/confirm/",
-        f"/admin/connections/{other.connection.pk}/release/",
+        f"/admin/connections/{other.connection.pk}/examine/",
         f"/admin/problems/{problem.pk}/again/",
+        f"/admin/problems/{problem.pk}/mute/",
     ]
 
-    assert [owner.post(address, {"span": "days", "reason": "x"}).status_code for address in addresses] == [404] * 9
+    assert [owner.post(address, {"span": "days", "reason": "x"}).status_code for address in addresses] == [404] * 10
     assert runs() == []
 
 
