@@ -195,24 +195,24 @@ def plant(world: World) -> None:
 
 
 def test_no_secret_is_anywhere(world: World, wait_until: Callable[..., None]) -> None:
-    with world.log.open("wb") as log:
-        world.manage.start(
-            "work", stderr=log, KONTOR_WORKERS_INTERACTIVE="2", KONTOR_TICK_SECONDS="0.5", KONTOR_RETRY_SECONDS="0.2"
-        )
-        plant(world)
-        wait_until(lambda: PLANTED.encode() in world.log.read_bytes(), seconds=60)
-        blind = [name for name, hay in world.places() if not leaks(hay, [PLANTED])]
-        assert blind == [], "the search is blind there"
+    world.log.touch()
+    world.manage.start(
+        "work", log=world.log, KONTOR_WORKERS_INTERACTIVE="2", KONTOR_TICK_SECONDS="0.5", KONTOR_RETRY_SECONDS="0.2"
+    )
+    plant(world)
+    wait_until(lambda: PLANTED.encode() in world.log.read_bytes(), seconds=60)
+    blind = [name for name, hay in world.places() if not leaks(hay, [PLANTED])]
+    assert blind == [], "the search is blind there"
 
+    for vendor in world.vendors.values():
+        vendor.quiet = False
+    world.night(wait_until)  # every fourth answer is a fault that repeats what it was sent
+    for status in (403, 401, 200):  # and then each of them, until the connections stop
         for vendor in world.vendors.values():
-            vendor.quiet = False
-        world.night(wait_until)  # every fourth answer is a fault that repeats what it was sent
-        for status in (403, 401, 200):  # and then each of them, until the connections stop
-            for vendor in world.vendors.values():
-                vendor.mode = status
-            world.night(wait_until)
-            Run.objects.filter(state__in=LIVE).update(state=RunState.FAILED)
-            Connection.objects.update(state="active")
+            vendor.mode = status
+        world.night(wait_until)
+        Run.objects.filter(state__in=LIVE).update(state=RunState.FAILED)
+        Connection.objects.update(state="active")
 
     assert {slug: vendor.echoed > 5 for slug, vendor in world.vendors.items()} == dict.fromkeys(world.vendors, True)
     wire = b"".join(bytes(vendor.wire) for vendor in world.vendors.values())
