@@ -186,9 +186,10 @@ def _kill_session(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.fixture
-def manage(transactional_db: None) -> Iterator[Manage]:
+def manage(transactional_db: None, tmp_path: Path) -> Iterator[Manage]:
     """`manage("sync", "--all")` runs a command, `manage.start("work")` starts one. Data is really committed."""
-    runner = Manage(dict(os.environ) | SHORT_TIMES | {"DATABASE_URL": current_database_url()})
+    own = {"DATABASE_URL": current_database_url(), "TMPDIR": str(tmp_path)}  # what killed processes leave goes with it
+    runner = Manage(dict(os.environ) | SHORT_TIMES | own)
     yield runner
     runner.stop()
 

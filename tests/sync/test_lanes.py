@@ -261,9 +261,9 @@ def test_sigterm_to_the_whole_process_group_cuts_no_slice(
 
     os.killpg(work.pid, signal.SIGTERM)
     assert work.wait(60) == 0
-    # Handed on, not cut: each slice had read its slow page.
-    assert set(Run.objects.values_list("state", "attempts", "token")) == {(RunState.QUEUED, 0, "")}
-    assert min(Run.objects.values_list("done", flat=True)) > 0
+    # Handed on, or ended by a slice that had been pulled already; what is cut stays behind as running, with its token.
+    assert set(Run.objects.values_list("attempts", "token")) == {(0, "")}
+    assert set(Run.objects.values_list("state", flat=True)) <= {RunState.QUEUED, RunState.SUCCEEDED}
     assert not LaneProcess.objects.exists()
 
 
