@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
@@ -178,7 +179,8 @@ def _person_consents(connection: Connection) -> None:
     connector = connection.connector
     connector.auth = "oauth_code"
     connector.save()
-    keep_grant(connection, Tokens(access_token="", refresh_token=REFRESH), "anna")
+    with transaction.atomic():
+        keep_grant(connection, Tokens(access_token="", refresh_token=REFRESH), "anna")
 
 
 def plant(world: World) -> None:
