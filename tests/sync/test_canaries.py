@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from apps.sync.actions import start_run
 from apps.sync.enums import LIVE, RunKind, RunState
 from apps.sync.models import Run
 from tests.conftest import Manage
+from tests.factories import AssignmentFactory
 from tests.sync import canaries
 from tests.sync.canaries import ENTERED, PLANTED, REFRESH, Echo, leaks
 
@@ -166,12 +168,22 @@ def world(manage: Manage, scope: None, tmp_path: Path, monkeypatch: pytest.Monke
         for role in Role.values:
             user = User.objects.create_user(f"{role}@roles.example", "a password of tests", is_staff=True)
             for one in Organisation.objects.all():
-                Membership.objects.create(user=user, organisation=one, role=role)
+                member = Membership.objects.create(user=user, organisation=one, role=role)
+                if role in (Role.ACCOUNTANT, Role.AUDITOR):  # who sees named clients only
+                    for client in Client.objects.filter(organisation=one):
+                        _name(member, client)
         User.objects.create_user("root@roles.example", "a password of tests", is_staff=True, is_superuser=True)
         secret = new_token()
-        ApiToken.objects.create(organisation=organisation, name="canaries", digest=token_digest(secret))
+        ApiToken.objects.create(
+            organisation=organisation, name="canaries", all_clients=True, digest=token_digest(secret)
+        )
         yield World(vendors, demo, manage, tmp_path / "log", secret)
         manage.stop()
+
+
+def _name(member: Membership, client: Client) -> None:
+    audit = {"kind": "audit", "first_year": 2000, "last_year": 2099, "ends_on": date(2099, 1, 1)}
+    AssignmentFactory(client=client, membership=member, **(audit if member.role == Role.AUDITOR else {}))
 
 
 def _person_consents(connection: Connection) -> None:
