@@ -121,15 +121,21 @@ class Manage:
         self, *arguments: str, check: bool = True, timeout: float = 120, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; `check` fails the test with the command's words unless it exits 0."""
-        done = subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
             env=self.environment | environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout,
-            check=False,
+            start_new_session=True,
         )
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _kill_session(process)  # workers that it started would claim the runs of later tests
+            raise
+        done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
         if check and done.returncode:
             pytest.fail(f"manage.py {' '.join(arguments)} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
