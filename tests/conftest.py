@@ -132,15 +132,21 @@ class Manage:
     def _run(
         self, arguments: list[str], *, check: bool, timeout: float, environment: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=ROOT,
             env=self.environment | environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout,
-            check=False,
+            start_new_session=True,
         )
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _kill_session(process)  # workers that it started would claim the runs of later tests
+            raise
+        done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
         if check and done.returncode:
             pytest.fail(f"{' '.join(arguments)} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done

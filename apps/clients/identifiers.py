@@ -65,5 +65,13 @@ def same_number(country: str, one: str | None, other: str | None) -> bool:
         return _bare(one) == _bare(other)
 
 
+def short_form(country: str, number: str) -> str:
+    """For people who compare numbers: each in the country's short form; what cannot be read stays as it came."""
+    try:
+        return clean_organisation_number(country, number)
+    except ValidationError:
+        return number
+
+
 def _bare(number: str) -> str:
     return re.sub(r"[^0-9A-Z]", "", number.upper())

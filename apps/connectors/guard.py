@@ -4,7 +4,7 @@ import re
 
 from django.utils.translation import gettext_noop as _
 
-from apps.clients.identifiers import same_number
+from apps.clients.identifiers import same_number, short_form
 from apps.clients.models import Client
 from apps.connectors.models import Connection
 from apps.connectors.sdk.failures import Failure, Who
@@ -92,6 +92,7 @@ def _trouble(code: str, identity: Identity, client: Client, *, pinned: str = "")
             _("Where the other system tells no number, look at the company and confirm it with a reason."),
         ),
     }
+    number = identity.organisation_number
     return Trouble(
         code=code,
         failure=Failure.SETUP.value,
@@ -100,10 +101,10 @@ def _trouble(code: str, identity: Identity, client: Client, *, pinned: str = "")
         steps=steps[code],
         facts={
             "company": identity.name or UNTOLD,
-            "company_number": identity.organisation_number or identity.vat_number or UNTOLD,
+            "company_number": short_form(client.country, number) if number else identity.vat_number or UNTOLD,
             "company_id": identity.company_id,
             "pinned_id": pinned,
             "client": client.name,
-            "client_number": client.organisation_number or UNTOLD,
+            "client_number": short_form(client.country, client.organisation_number or UNTOLD),
         },
     )

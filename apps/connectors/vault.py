@@ -28,12 +28,12 @@ class ConnectorVault:
         # PostgreSQL locks the row; on SQLite the transaction is IMMEDIATE, so nobody else writes until it ends.
         with system_scope(REASON), transaction.atomic():
             rows = ConnectorSecret.objects.filter(pk=self.connector_id)
+            if value is not None:  # whoever else makes the row just now: one of us does, and both write into it
+                ConnectorSecret.objects.bulk_create([ConnectorSecret(pk=self.connector_id)], ignore_conflicts=True)
             held = rows.select_for_update().values_list("issued", flat=True).first()
             if held is None:
-                if value is not None:
-                    ConnectorSecret.objects.create(pk=self.connector_id, issued=json.dumps({name: value}))
                 return
-            entries = json.loads(held)
+            entries = json.loads(held or "{}")
             if value is None:
                 entries.pop(name, None)
             else:

@@ -61,10 +61,9 @@ class OAuthVendor:
                 return _json(200, {"revoked": True})
             if request.headers.get("authorization") != f"Bearer {self.access}":
                 return _json(401, {"message": "unauthorized"})
-        if request.path == "/api/alone":
-            return self._alone()
-        with self.lock:
-            return self._used()
+            if request.path != "/api/alone":
+                return self._used()  # in the same lock: who is let in by a token's last use must not end it again
+        return self._alone()
 
     def issue(self) -> dict[str, Any]:
         self.issued += 1

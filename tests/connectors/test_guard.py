@@ -38,6 +38,15 @@ def test_another_number_names_both_companies() -> None:
     assert title == f"The connection opens Fjell AS ({OTHER}), but the client is Fjord AS ({NUMBER})."
 
 
+@pytest.mark.parametrize(("told", "shown"), [("559614-0839", "5596140839"), ("not a number", "not a number")])
+def test_numbers_to_be_compared_are_spelt_alike(told: str, shown: str) -> None:
+    client = Client(name="Gym AB", country="SE", organisation_number="5594887209")
+    trouble = check_company(identity=company(organisation_number=told), client=client)
+
+    assert trouble is not None
+    assert (trouble.facts["company_number"], trouble.facts["client_number"]) == (shown, "5594887209")
+
+
 def test_another_number_cannot_be_confirmed() -> None:
     confirmed = Connection(confirmed={"company_id": "7"}, pinned_company_id="7")
     assert code(company(organisation_number=OTHER), connection=confirmed, confirmed="7") == "connector.wrong_company"

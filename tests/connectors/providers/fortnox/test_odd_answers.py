@@ -131,9 +131,8 @@ def test_another_voucher_than_asked_for_is_no_answer(bench: Bench, more: dict[st
     assert (error.failure, error.remedy.code) == (Failure.TRANSIENT, "connector.bad_page")
 
 
-def test_a_voucher_without_rows_is_not_whole(bench: Bench) -> None:
-    row = whole()
-    del row["VoucherRows"]
+def assert_bad_page(bench: Bench, row: dict[str, Any]) -> None:
+    """A list that names one voucher, and this as its details."""
     told = {
         "/financialyears": {"FinancialYears": YEARS},
         "/vouchers": {"MetaInformation": META, "Vouchers": [short()]},
@@ -142,6 +141,12 @@ def test_a_voucher_without_rows_is_not_whole(bench: Bench) -> None:
     play(bench, told)
 
     assert refusal(lambda: vouchers(bench)).remedy.code == "connector.bad_page"
+
+
+def test_a_voucher_without_rows_is_not_whole(bench: Bench) -> None:
+    row = whole()
+    del row["VoucherRows"]
+    assert_bad_page(bench, row)
 
 
 def test_pages_that_shift_are_read_again_and_each_row_once(bench: Bench) -> None:
@@ -402,14 +407,7 @@ def test_a_company_that_does_not_say_its_number_is_the_consents(bench: Bench, nu
 def test_what_is_no_amount_is_not_taken(bench: Bench, amount: str) -> None:
     row = whole()
     row["VoucherRows"][0]["Debit"] = amount
-    told = {
-        "/financialyears": {"FinancialYears": YEARS},
-        "/vouchers": {"MetaInformation": META, "Vouchers": [short()]},
-        "/vouchers/A/12": {"Voucher": row},
-    }
-    play(bench, told)
-
-    assert refusal(lambda: vouchers(bench)).remedy.code == "connector.bad_page"
+    assert_bad_page(bench, row)
 
 
 LICENCE = {
