@@ -279,6 +279,14 @@ KONTOR_URL = env.str("KONTOR_URL", default="")
 # A mail that the server did not take waits this long, then twice as long each time, eight times in all.
 KONTOR_MAIL_RETRY_SECONDS = env.float("KONTOR_MAIL_RETRY_SECONDS", default=60.0)
 
+# A webhook's receiver has this long to answer. One that fails is asked again after so many seconds, then twice as long
+# each time, six hours at most; after so many days of nothing but failures it is paused.
+KONTOR_WEBHOOK_SECONDS = max(0.1, env.float("KONTOR_WEBHOOK_SECONDS", default=10.0))
+KONTOR_WEBHOOK_RETRY_SECONDS = max(0.01, env.float("KONTOR_WEBHOOK_RETRY_SECONDS", default=15.0))
+KONTOR_WEBHOOK_DAYS = max(1, env.int("KONTOR_WEBHOOK_DAYS", default=5))
+# What was told by mail and webhook is remembered this long.
+KONTOR_TOLD_DAYS = max(7, env.int("KONTOR_TOLD_DAYS", default=90))
+
 UNFOLD = {
     "SITE_TITLE": "Kontor",
     "SITE_HEADER": "Kontor",

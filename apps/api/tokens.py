@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -40,13 +40,9 @@ class Machine:
         with scope, timezone.override(organisation.time_zone), translation.override(organisation.language):
             yield
 
-    def clients(self) -> Any:
-        """The clients that the token may see, inside `scope`: those named, or all that are not restricted too."""
-        named = ApiToken.clients.through._default_manager.filter(apitoken=self.token.pk).values("client")
-        sees = Q(pk__in=named)
-        if self.token.all_clients:
-            sees |= Q(restricted=False)
-        return Client.objects.filter(sees, organisation=self.token.organisation_id)
+    def clients(self) -> QuerySet[Client]:
+        """The clients that the token may see, inside `scope`."""
+        return self.token.seen_clients()
 
 
 class TokenAuthentication(BaseAuthentication):

@@ -10,7 +10,8 @@ from unfold.decorators import display
 
 from apps.audit.actions import note
 from apps.audit.models import AuditLine
-from apps.core.admin import BureauAdmin, ago, organisation_of
+from apps.core.admin import BureauAdmin, ago
+from apps.core.scope import organisation_of
 
 
 class AuditedAdmin(BureauAdmin):

@@ -12,35 +12,59 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from apps.audit.admin import AuditedAdmin
-from apps.clients.models import ApiToken, Client, new_token, token_digest
+from apps.clients.models import ApiToken, ChosenClients, Client, new_token, token_digest
 from apps.core.admin import ago, badge
 from apps.core.scope import system_scope
 from apps.organisations.models import User
 
 
-class ApiTokenForm(forms.ModelForm):  # type: ignore[type-arg] # its fields are made by the admin, inside a scope
+class ChosenClientsForm(forms.ModelForm):  # type: ignore[type-arg] # its fields are made by the admin, inside a scope
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
         organisation = values.get("organisation") or getattr(self.instance, "organisation", None)
         clients = values.get("clients") or []
         if organisation and any(client.organisation_id != organisation.pk for client in clients):
-            self.add_error("clients", _("A token sees clients of its own bureau only."))
+            self.add_error("clients", _("Choose clients of this bureau only."))
         if not values.get("all_clients") and not clients and not self.instance.pk:
             self.add_error("clients", _("Choose the clients, or tick “all clients”."))
         return values
 
 
+class ChosenClientsAdmin(AuditedAdmin):
+    """Base of machines that see chosen clients."""
+
+    form = ChosenClientsForm
+    filter_horizontal = ("clients",)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001 - Django's
+        """Clients that the reader does not see were not in the form, and stay named."""
+        machine: ChosenClients = form.instance
+        with system_scope("clients of the machine that the reader does not see"):
+            before = set(machine.clients.values_list("pk", flat=True))
+        unseen = before - set(Client.objects.filter(pk__in=before).values_list("pk", flat=True))
+        super().save_related(request, form, formsets, change)
+        with system_scope("clients of the machine that the reader does not see"):
+            machine.clients.add(*unseen)
+
+    @display(description=_("sees"), ordering="all_clients")
+    def sees(self, machine: ChosenClients) -> str:
+        return str(_("all clients") if machine.all_clients else _("chosen clients"))
+
+
+def tell_once(request: HttpRequest, words: Any, secret: str) -> None:
+    """What can be read only now, on the next page."""
+    messages.warning(request, format_html('{} <code class="k-token">{}</code>', words, secret))
+
+
 @admin.register(ApiToken)
-class ApiTokenAdmin(AuditedAdmin):
+class ApiTokenAdmin(ChosenClientsAdmin):
     """The token itself is shown once, when it is made; afterwards only its hash is known."""
 
-    form = ApiTokenForm
     list_display = ("name", "organisation", "sees", "state", "made")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     list_select_related = ("organisation",)
     search_fields = ("name",)
     actions = ("revoke",)
-    filter_horizontal = ("clients",)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002 - Django's signature
         return ("organisation", "name", "all_clients", "clients", *(("created_at", "revoked_at") if obj else ()))
@@ -55,20 +79,7 @@ class ApiTokenAdmin(AuditedAdmin):
             obj.digest = token_digest(token)
         super().save_model(request, obj, form, change)
         if token:
-            told = format_html(
-                '{} <code class="k-token">{}</code>', _("Copy the token now; it is not shown again:"), token
-            )
-            messages.warning(request, told)
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001 - Django's
-        """Clients that the reader does not see were not in the form, and stay named."""
-        token: ApiToken = form.instance
-        with system_scope("clients of the token that the reader does not see"):
-            before = set(token.clients.values_list("pk", flat=True))
-        unseen = before - set(Client.objects.filter(pk__in=before).values_list("pk", flat=True))
-        super().save_related(request, form, formsets, change)
-        with system_scope("clients of the token that the reader does not see"):
-            token.clients.add(*unseen)
+            tell_once(request, _("Copy the token now; it is not shown again:"), token)
 
     @admin.action(description=_("Revoke the chosen tokens"), permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: Any) -> None:
@@ -78,10 +89,6 @@ class ApiTokenAdmin(AuditedAdmin):
                 token.save(update_fields=["revoked_at"])
                 self._note(request, token, "revoked", {})
         messages.success(request, _("The chosen tokens no longer work."))
-
-    @display(description=_("sees"), ordering="all_clients")
-    def sees(self, token: ApiToken) -> str:
-        return str(_("all clients") if token.all_clients else _("chosen clients"))
 
     @display(description=_("state"), ordering="revoked_at")
     def state(self, token: ApiToken) -> SafeString:

@@ -114,21 +114,37 @@ class Assignment(TenantModel):
         return f"{self.membership.user} · {self.get_kind_display()} · {self.client}"
 
 
-class ApiToken(TenantModel):
-    """A token of the REST status API. Only its hash is kept.
+class ChosenClients(models.Model):
+    """What a machine sees.
 
     `all_clients`: every client of the bureau but the restricted ones; those, and without it all, are named one by one.
     """
 
-    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, verbose_name=_("organisation"))
-    name = models.CharField(_("name"), max_length=80, help_text=_("What uses it, such as: dashboard in reception."))
-    digest = models.CharField(_("hash"), max_length=64, unique=True, editable=False)
     clients: models.ManyToManyField[Client, models.Model] = models.ManyToManyField(
         Client, blank=True, verbose_name=_("these clients")
     )
     all_clients = models.BooleanField(
         _("all clients"), default=False, help_text=_("Also those that come later; restricted ones have to be named.")
     )
+
+    class Meta:
+        abstract = True
+
+    def seen_clients(self) -> models.QuerySet[Client]:
+        """To be asked in the scope of the bureau: the clients named, or all that are not restricted too."""
+        named = self.clients.through._default_manager.filter(**{self._meta.model_name or "": self.pk})
+        sees = models.Q(pk__in=named.values("client"))
+        if self.all_clients:
+            sees |= models.Q(restricted=False)
+        return Client.objects.filter(sees, organisation=self.organisation_id)  # type: ignore[attr-defined]
+
+
+class ApiToken(ChosenClients, TenantModel):
+    """A token of the REST status API. Only its hash is kept."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, verbose_name=_("organisation"))
+    name = models.CharField(_("name"), max_length=80, help_text=_("What uses it, such as: dashboard in reception."))
+    digest = models.CharField(_("hash"), max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.clients.models import Assignment, AssignmentKind, Client
+from apps.clients.models import Assignment, AssignmentKind, ChosenClients, Client
 from apps.core.scope import Reach, reader_scope, system_scope
 from apps.organisations.enums import Role
 from apps.organisations.models import User
@@ -27,6 +27,12 @@ def reach_of(user: User) -> Reach:
             closed = Client.objects.filter(hidden_at__isnull=False).values_list("pk", flat=True)
             return Reach(closed=frozenset(closed))
         return _reach(user, user.roles())
+
+
+def reach_of_machine(machine: ChosenClients) -> Reach:
+    """To be asked in the scope of its bureau."""
+    seen = dict(machine.seen_clients().values_list("pk", "hidden_at"))
+    return Reach(named=frozenset(seen), closed=frozenset(pk for pk, hidden_at in seen.items() if hidden_at is not None))
 
 
 def _reach(user: User, roles: dict[int, str]) -> Reach:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 
-from apps.core.scope import current_scope
+from apps.core.scope import current_scope, organisation_of
 
 NONE = "–"
 # One meaning per colour, and a shape of its own for each (UI.md 2).
@@ -100,17 +100,6 @@ def seconds_text(seconds: float) -> str:
 
 def amount_cell(amount: Decimal | None) -> SafeString:
     return format_html('<span class="k-num k-cell">{}</span>', amount_text(amount))
-
-
-def organisation_of(row: models.Model) -> int | None:
-    """The id of the organisation that a row belongs to, by its model's TENANT_PATH."""
-    found: Any = row
-    steps = type(row).TENANT_PATH.split("__")  # type: ignore[attr-defined]
-    for step in steps[:-1]:
-        found = getattr(found, step)
-    last = steps[-1]
-    name = last if last == "pk" or last.endswith("_id") else f"{last}_id"
-    return None if found is None else getattr(found, name)
 
 
 class Rights:

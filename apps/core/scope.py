@@ -176,6 +176,17 @@ def client_of(row: models.Model) -> int | None:
     return held
 
 
+def organisation_of(row: models.Model) -> int | None:
+    """The id of the organisation that a row belongs to, by its model's TENANT_PATH."""
+    found: Any = row
+    steps = type(row).TENANT_PATH.split("__")  # type: ignore[attr-defined]
+    for step in steps[:-1]:
+        found = getattr(found, step)
+    last = steps[-1]
+    name = last if last == "pk" or last.endswith("_id") else f"{last}_id"
+    return None if found is None else getattr(found, name)
+
+
 class TenantModel(models.Model):
     """Base of every row that belongs to an organisation.
 

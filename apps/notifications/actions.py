@@ -12,7 +12,10 @@ from django.utils.translation import gettext as _
 
 from apps.audit.actions import note
 from apps.clients.models import Client
+from apps.core.scope import organisation_of
+from apps.notifications.enums import EventKind
 from apps.notifications.models import Affected, Looked, Problem
+from apps.notifications.webhooks import tell
 
 LONGEST_MUTE = timedelta(days=366)
 
@@ -40,8 +43,9 @@ def raise_problem(
     `client` None: the cause is the bureau's own (a shared key, the night); `clients` are those that it hits now.
     """
     hit = [client] if client is not None else list(clients)
-    if not hit:
-        raise ValueError("a problem hits at least one client")
+    organisation = hit[0].organisation_id if hit else organisation_of(subject)
+    if organisation is None:
+        raise ValueError("a problem belongs to a bureau")
     kind, key = subject._meta.label_lower, str(subject.pk)
     values = {
         "client": client,
@@ -58,7 +62,7 @@ def raise_problem(
     }
     with transaction.atomic():
         problem, made = Problem.objects.get_or_create(
-            organisation_id=hit[0].organisation_id,
+            organisation_id=organisation,
             code=trouble.code,
             subject_kind=kind,
             subject_id=key,
@@ -77,6 +81,8 @@ def raise_problem(
         if changed and problem.muted_until is not None:
             _speak_again(problem)
         problem.refresh_from_db()
+        if made or changed:
+            tell([problem], EventKind.OPENED if made else EventKind.CHANGED)
     return problem
 
 
@@ -111,13 +117,17 @@ def resolve_problems(
         found = found.filter(code=code)
     if before is not None:
         found = found.filter(last_at__lt=before)
-    ids = list(found.values_list("pk", flat=True))
-    if not ids:
+    over = list(found)
+    if not over:
         return 0
+    ids = [problem.pk for problem in over]
     now = timezone.now()
     with transaction.atomic():
         Affected.objects.filter(problem__in=ids, cleared_at=None).update(cleared_at=now)
-        return Problem.objects.filter(pk__in=ids, resolved_at=None).update(resolved_at=now)
+        count = Problem.objects.filter(pk__in=ids, resolved_at=None).update(resolved_at=now)
+        if count:
+            tell(over, EventKind.RESOLVED)
+        return count
 
 
 def keep_affected(problem: Problem, clients: Collection[Client]) -> None:
@@ -146,6 +156,7 @@ def mute_problem(*, problem: Problem, until: date, reason: str, actor: Any) -> N
             organisation_id=row.organisation_id, actor=actor, action="problem.muted", subject=row,
             details={"until": until.isoformat(), "reason": row.muted_reason},
         )  # fmt: skip
+        tell([row], EventKind.CHANGED)
 
 
 def unmute_problem(*, problem: Problem, actor: Any) -> None:
@@ -153,6 +164,7 @@ def unmute_problem(*, problem: Problem, actor: Any) -> None:
         rows = Problem.objects.filter(pk=problem.pk).exclude(muted_until=None)
         if rows.update(muted_until=None, muted_reason="", muted_by="", told_at=timezone.now()):
             note(organisation_id=problem.organisation_id, actor=actor, action="problem.unmuted", subject=problem)
+            tell([problem], EventKind.CHANGED)
 
 
 def looked(*, organisation_id: int, user: Any) -> None:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
@@ -66,7 +65,7 @@ def _body(user: User, fresh: list[Problem], still: int) -> str:
     for problem in fresh[:LISTED]:
         lines += [f"* {problem.title}", f"  {_clients(problem)}"]
         lines += [f"  {number}. {step}" for number, step in enumerate(problem.steps, start=1)]
-        lines += [f"  {_link(problem)}"] if settings.KONTOR_URL else []
+        lines += [f"  {problem.page}"] if problem.page else []
         lines.append("")
     if len(fresh) > LISTED:
         lines += [_("… and %(count)d more.") % {"count": len(fresh) - LISTED}, ""]
@@ -85,10 +84,6 @@ def _clients(problem: Problem) -> str:
     named, more = ([problem.client], 0) if problem.client else clients_named(problem)
     names = ", ".join(str(client) for client in named)
     return f"{names} {_('and %(n)d more') % {'n': more}}" if more else names
-
-
-def _link(problem: Problem) -> str:
-    return f"{settings.KONTOR_URL.rstrip('/')}/admin/notifications/problem/{problem.pk}/change/"
 
 
 def has_news(user: User, since: datetime) -> bool:

@@ -1,12 +1,15 @@
+import uuid
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 
-from apps.clients.models import Client
+from apps.clients.models import ChosenClients, Client
+from apps.core.fields import SafeEncryptedText
 from apps.core.scope import TenantModel
-from apps.notifications.enums import MailState
+from apps.notifications.enums import EventKind, MailState
 from apps.organisations.models import Organisation
 
 
@@ -69,6 +72,12 @@ class Problem(TenantModel):
     @property
     def title(self) -> str:
         return _filled(self.title_text, self.facts)
+
+    @property
+    def page(self) -> str:
+        """Its address for people outside of Kontor; empty where nobody said what Kontor's is."""
+        base: str = settings.KONTOR_URL.rstrip("/")
+        return f"{base}/admin/notifications/problem/{self.pk}/change/" if base else ""
 
     @property
     def steps(self) -> list[str]:
@@ -156,6 +165,71 @@ class Mail(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.night}"
+
+
+class Webhook(ChosenClients, TenantModel):
+    """A system of the bureau's that is told of problems: its address, and the secret that signs what is sent there.
+
+    Addresses are encrypted, since many receivers know their sender by a word in the path. One sending at a time
+    (`token`, `lease_until`), oldest first; a receiver that fails is asked again at `not_before` and not before.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, verbose_name=_("organisation"))
+    name = models.CharField(_("name"), max_length=80, help_text=_("What is told, such as: ticket system."))
+    url = SafeEncryptedText(_("address"), help_text=_("HTTPS; each event is sent there as JSON by POST."))
+    host = models.CharField(_("host"), max_length=255, editable=False)
+    secret = SafeEncryptedText(editable=False)
+    # Signs too until then, so that the receiver can change over without losing anything.
+    former_secret = SafeEncryptedText(default="", editable=False)
+    former_until = models.DateTimeField(null=True, editable=False)
+    made_at = models.DateTimeField(_("made"), auto_now_add=True)
+    paused_at = models.DateTimeField(_("paused"), null=True, editable=False)
+    token = models.CharField(max_length=36, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    not_before = models.DateTimeField(null=True, editable=False)
+    failures = models.PositiveIntegerField(default=0, editable=False)
+    failing_since = models.DateTimeField(_("failing since"), null=True, editable=False)
+    last_error = models.CharField(_("last failure"), max_length=300, blank=True, editable=False)
+    last_sent_at = models.DateTimeField(_("last told"), null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("webhook")
+        verbose_name_plural = _("webhooks")
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class WebhookEvent(TenantModel):
+    """The outbox of a webhook, committed with what it tells. Its text is made when it is sent, and never kept.
+
+    `begun_at`: a sender has looked at the problem; what happens later is an event of its own.
+    """
+
+    TENANT_PATH = "webhook__organisation"
+    CLIENT_PATH = "problem__client"
+    OF_THE_BUREAU = True
+
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="events")
+    problem = models.ForeignKey(Problem, on_delete=models.CASCADE, null=True, related_name="+")
+    kind = models.CharField(_("event"), max_length=20, choices=EventKind.choices)
+    event_id = models.UUIDField(default=uuid.uuid4, unique=True)
+    at = models.DateTimeField(_("at"), default=timezone.now)
+    begun_at = models.DateTimeField(null=True)
+    times = models.PositiveIntegerField(default=1)  # how often it happened before it was told
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    ended_at = models.DateTimeField(_("told"), null=True)
+    told = models.BooleanField(default=False)  # False at the end: nothing that this receiver may know
+
+    class Meta:
+        verbose_name = _("event of a webhook")
+        verbose_name_plural = _("events of webhooks")
+        ordering = ("pk",)
+        indexes = (models.Index(fields=("webhook", "id"), condition=models.Q(ended_at=None), name="event_waiting"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.event_id}"
 
 
 def _filled(text: str, facts: dict[str, str]) -> str:

@@ -143,11 +143,12 @@ def home(user: Any) -> dict[str, Any]:
     nightly = Run.objects.filter(created_at__gte=since, kind=RunKind.NIGHTLY).select_related("client")
     runs = _latest(seen_by(user, "sync.run.view", nightly, "client__organisation"))
     live = [status for status in statuses if status.live]
+    cards = [problem_card(problem, user) for problem in problems[:PROBLEMS_SHOWN]]
     return {
-        "sentence": home_sentence(statuses),
+        "sentence": home_sentence(statuses, of_the_bureau=sum(not card.clients for card in cards)),
         "groups": by_state(statuses),
         "has_clients": bool(statuses),
-        "cards": [problem_card(problem, user) for problem in problems[:PROBLEMS_SHOWN]],
+        "cards": cards,
         "more_problems": len(problems) > PROBLEMS_SHOWN,
         "silent": [status for status in statuses if needs_hand(status) and not status.open_problems],
         "muted": sum(bool(status.client.muted_problems) for status in statuses),  # type: ignore[attr-defined]
@@ -179,7 +180,8 @@ def needs_hand(status: Status) -> bool:
     return status.open_problems > 0 or (status.state.colour in ("red", "amber") and not known)
 
 
-def home_sentence(statuses: list[Status]) -> str:
+def home_sentence(statuses: list[Status], *, of_the_bureau: int) -> str:
+    """`of_the_bureau`: problems that hit no client."""
     agree = sum(1 for status in statuses if status.state.is_complete)
     hand = sum(1 for status in statuses if needs_hand(status))
     all_ = len(statuses)
@@ -188,10 +190,19 @@ def home_sentence(statuses: list[Status]) -> str:
         "%(agree)d of %(all)d clients agree with their source.",
         all_,
     ) % {"agree": agree, "all": all_}
-    if not hand:
+    if not hand and not of_the_bureau:
         return f"{first} {_('Nothing needs a hand.')}"
-    second = ngettext("%(count)d needs a hand.", "%(count)d need a hand.", hand) % {"count": hand}
-    return f"{first} {second}"
+    more = []
+    if hand:
+        more.append(ngettext("%(count)d needs a hand.", "%(count)d need a hand.", hand) % {"count": hand})
+    if of_the_bureau:
+        own = ngettext(
+            "%(count)d problem of the bureau needs a hand.",
+            "%(count)d problems of the bureau need a hand.",
+            of_the_bureau,
+        )
+        more.append(own % {"count": of_the_bureau})
+    return " ".join([first, *more])
 
 
 def by_state(statuses: list[Status]) -> list[tuple[str, str, int]]:

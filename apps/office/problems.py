@@ -11,6 +11,7 @@ from apps.clients.models import Client
 from apps.connectors.actions import BOOKS_HIDDEN
 from apps.connectors.models import Connection, Connector
 from apps.connectors.sdk.failures import Failure, Who
+from apps.notifications.delivery import REFUSED as WEBHOOK_REFUSED
 from apps.notifications.models import Problem
 from apps.notifications.queries import NAMED, clients_named
 from apps.sync.remedies import NIGHT_LATE
@@ -75,18 +76,22 @@ def problem_card(problem: Problem, user: Any, *, named: int = NAMED) -> Card:
     )
 
 
+def _page(label: str, view: str, problem: Problem) -> Button:
+    return Button(label=label, url=reverse(view, args=[problem.subject_id]), post=False, main=True)
+
+
 def _buttons(problem: Problem) -> tuple[Button, ...]:
     again = Button(label=_("Try again"), url=reverse("office:problem_again", args=[problem.pk]))
     if problem.subject_kind == Connector._meta.label_lower:
-        form = reverse("office:connector", args=[problem.subject_id])
-        return (Button(label=_("Open the connector"), url=form, post=False, main=True), again)
+        return (_page(_("Open the connector"), "office:connector", problem), again)
     if problem.code == NIGHT_LATE:
         return (again,)
-    if problem.code == BOOKS_HIDDEN:
-        look = reverse("office:number", args=[problem.subject_id])
-        return (Button(label=_("Look and release"), url=look, post=False, main=True),)
     if problem.subject_kind != Connection._meta.label_lower:
-        return ()
+        pages = {
+            BOOKS_HIDDEN: (_("Look and release"), "office:number"),
+            WEBHOOK_REFUSED: (_("Open the webhook"), "admin:notifications_webhook_change"),
+        }
+        return (_page(*pages[problem.code], problem),) if problem.code in pages else ()
     if problem.code == DISAPPEARANCE:
         release = reverse("office:problem_release", args=[problem.pk])
         return (again, Button(label=_("Let them be deleted"), url=release))

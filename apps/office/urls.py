@@ -18,6 +18,7 @@ from apps.office.views import (
     numbers,
     onboarding,
     problems,
+    webhooks,
 )
 
 app_name = "office"
@@ -75,4 +76,8 @@ urlpatterns = [
     _page("bell/", bell.bell, "bell"),
     _page("bell/looked/", bell.looked_at, "bell_looked"),
     _page("problems/<int:pk>/release/", problems.release, "problem_release"),
+    _page("webhooks/<int:pk>/test/", webhooks.test, "webhook_test"),
+    _page("webhooks/<int:pk>/renew/", webhooks.renew, "webhook_renew"),
+    _page("webhooks/<int:pk>/pause/", webhooks.pause, "webhook_pause"),
+    _page("webhooks/<int:pk>/resume/", webhooks.resume, "webhook_resume"),
 ]

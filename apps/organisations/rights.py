@@ -40,6 +40,7 @@ RIGHTS: dict[str, dict[str, frozenset[Role]]] = {
     "flows.feed": {"view": READ, "change": WORK},
     "sync.run": {"view": READ},
     "notifications.problem": {"view": READ, "again": WORK, "release": WORK, "mute": WORK},
+    "notifications.webhook": {"view": MANAGE, "add": MANAGE, "change": MANAGE, "delete": MANAGE},
     "onboarding.batch": {"view": MANAGE, "add": MANAGE, "change": MANAGE},
     # Books: nobody changes them by hand
     "ledger.fiscalyear": {"view": VIEW},

@@ -7,11 +7,13 @@ from datetime import datetime
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.db.models import Q
 from django_q.models import Task
 
 from apps.connectors import retention as connectors
 from apps.core.retention import Rule, purge
-from apps.notifications.models import Problem
+from apps.notifications.enums import MailState
+from apps.notifications.models import Affected, Mail, Morning, Problem, WebhookEvent
 
 RULES = (
     *connectors.RULES,
@@ -20,6 +22,20 @@ RULES = (
         name="problems that are over",
         days=lambda: settings.KONTOR_PROBLEM_DAYS,
         over=lambda at: Problem.objects.filter(resolved_at__lt=at),
+    ),
+    Rule(
+        name="clients that problems no longer hit",
+        days=lambda: settings.KONTOR_PROBLEM_DAYS,
+        over=lambda at: Affected.objects.filter(cleared_at__lt=at),
+    ),
+    Rule(
+        name="mails", days=lambda: settings.KONTOR_TOLD_DAYS,
+        over=lambda at: Mail.objects.filter(made_at__lt=at).exclude(state__in=(MailState.WAITING, MailState.SENDING)),
+    ),
+    Rule(name="mornings", days=lambda: settings.KONTOR_TOLD_DAYS, over=lambda at: Morning.objects.filter(at__lt=at)),
+    Rule(
+        name="events of webhooks", days=lambda: settings.KONTOR_TOLD_DAYS,
+        over=lambda at: WebhookEvent.objects.filter(Q(ended_at__lt=at) | Q(webhook__paused_at__lt=at, at__lt=at)),
     ),
     Rule(name="ended sign-ins", days=lambda: 0, over=lambda at: Session.objects.filter(expire_date__lt=at)),
 )  # fmt: skip

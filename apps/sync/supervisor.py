@@ -13,6 +13,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from apps.core.scope import system_scope
+from apps.notifications.delivery import reap as reap_webhooks
 from apps.notifications.outbox import reap as reap_mails
 from apps.onboarding.claims import reap as reap_onboarding
 from apps.sync.claims import reap
@@ -40,7 +41,7 @@ class Supervisor:
             for lane in self.lanes:
                 if not _done(lane.look):
                     lane.forgive()
-            for work in (_look_at_the_timetable, reap_onboarding, _watch, reap_mails):
+            for work in (_look_at_the_timetable, reap_onboarding, _watch, reap_mails, reap_webhooks):
                 _done(work)
             self._wait(settings.KONTOR_TICK_SECONDS)
         return self._drain()

@@ -38,7 +38,7 @@ from apps.ledger.models import (
     Voucher,
     VoucherVersion,
 )
-from apps.notifications.models import Affected, Problem
+from apps.notifications.models import Affected, Problem, Webhook, WebhookEvent
 from apps.onboarding.models import Batch, Line
 from apps.organisations.models import Membership, Organisation, User
 from apps.sync.models import Run
@@ -152,6 +152,8 @@ def _rows_of_the_bureau(world: World) -> None:
         defaults={"failure": "reconnect", "who": "bureau", "title_text": "A key of the bureau is refused."},
     )  # fmt: skip
     Affected.objects.create(problem=shared, client=world.client)
+    hook = world.rows.get(Webhook) or Webhook.objects.get(organisation=organisation)
+    WebhookEvent.objects.create(webhook=hook, problem=world.rows[Problem], kind="problem.opened")
     for state in ("open", "ended"):
         batch, _made = Batch.objects.get_or_create(
             organisation=organisation, connector=None, origin="file", state=state, actor="nobody"
@@ -257,5 +259,9 @@ MAKERS: dict[type[models.Model], Callable[[World], Any]] = {
         file_name=w.text, actor=w.text,
     ),
     Problem: _problem,
+    Webhook: lambda w: Webhook.objects.create(
+        pk=w.pk, organisation=w.rows[Organisation], name=w.text, url=f"https://{w.mark.lower()}.example/{w.mark}",
+        host=f"{w.mark.lower()}.example", secret="whsec_AAAA", all_clients=True, last_error=w.mark,
+    ),
     AuditLine: _audit,
 }  # fmt: skip

@@ -5,8 +5,7 @@ The guard looks at each address as written, and again at what a new connection w
 
 import logging
 import re
-import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -14,12 +13,10 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from apps.connectors.sdk.declaration import Provider
-from apps.core.addresses import HTTPS_PORT, AddressRefusedError, check_address, connect
+from apps.core.addresses import HTTPS_PORT, AddressRefusedError, check_address
+from apps.core.outgoing import GuardedAdapter
 
 # At DEBUG it writes whole addresses, and a vendor's may hold a key in the query; we keep every call ourselves, masked.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
@@ -58,7 +55,7 @@ class Transport:
         self.http = requests.Session()
         self.http.trust_env = False  # no proxies or .netrc from the machine's environment
         for scheme in ("https://", "http://"):
-            self.http.mount(scheme, _GuardedAdapter(allow_private))
+            self.http.mount(scheme, GuardedAdapter(allow_private))
         self.http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # none is kept, none is sent
 
     def close(self) -> None:
@@ -123,40 +120,6 @@ class Transport:
         path = target.path + parts.path
         aimed = urlunsplit((target.scheme, target.netloc, path, parts.query, ""))
         return aimed, {"X-Original-Host": host}
-
-
-class _GuardedAdapter(HTTPAdapter):
-    """Connections of this adapter are opened by the guard. Names, SNI and certificates stay those of the address."""
-
-    def __init__(self, allow_private: Collection[str]) -> None:
-        self.allow_private = allow_private
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        plain, secure = _guarded(HTTPConnection, self.allow_private), _guarded(HTTPSConnection, self.allow_private)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": type("GuardedPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
-            "https": type("GuardedSecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
-        }
-
-
-def _guarded(kind: type[HTTPConnection], allow_private: Collection[str]) -> type[HTTPConnection]:
-    class Guarded(kind):  # type: ignore[valid-type, misc]
-        def _new_conn(self) -> socket.socket:
-            try:
-                return connect(
-                    self.host.strip("[]"), self.port, timeout=self.timeout, options=self.socket_options or (),
-                    allow_private=allow_private,
-                )  # fmt: skip
-            except socket.gaierror as error:
-                raise urllib3.exceptions.NameResolutionError(self.host, self, error) from error
-            except TimeoutError as error:
-                raise urllib3.exceptions.ConnectTimeoutError(self, f"{self.host} does not answer") from error
-            except OSError as error:
-                raise urllib3.exceptions.NewConnectionError(self, f"{self.host}: {error}") from error
-
-    return Guarded
 
 
 def _body(response: requests.Response) -> bytes:

@@ -86,6 +86,8 @@ class ProblemAdmin(BureauAdmin):
     def whom(self, problem: Any) -> str:
         if problem.client_id:
             return str(problem.client)
+        if not problem.hit:
+            return str(_("the bureau"))
         return ngettext("%(count)d client", "%(count)d clients", problem.hit) % {"count": problem.hit}
 
     def get_queryset(self, request: HttpRequest) -> Any:

@@ -45,6 +45,7 @@ _NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
         (_("Users"), "group", "admin:organisations_user_changelist", "organisations.user.view"),
         (_("Restricted clients"), "lock", "office:restricted", "clients.client.find_restricted"),
         (_("API tokens"), "vpn_key", "admin:clients_apitoken_changelist", "clients.apitoken.view"),
+        (_("Webhooks"), "webhook", "admin:notifications_webhook_changelist", "notifications.webhook.view"),
         (_("Audit log"), "history", "admin:audit_auditline_changelist", "audit.auditline.view"),
     )),
 )  # fmt: skip

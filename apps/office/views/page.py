@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 
-from apps.core.admin import organisation_of
+from apps.core.scope import organisation_of
 from apps.organisations.models import User
 
 

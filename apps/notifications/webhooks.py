@@ -1,0 +1,95 @@
+"""Webhooks: what they are owed, and what people do with them. How it gets there is in `delivery`."""
+
+import base64
+import secrets
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.db import models, transaction
+from django.utils import timezone
+from django_q.tasks import async_task
+
+from apps.audit.actions import note
+from apps.core.scope import system_scope
+from apps.notifications.enums import EventKind
+from apps.notifications.models import Problem, Webhook, WebhookEvent
+
+LANE = "nightly"
+PREFIX = "whsec_"
+SECRET_BYTES = 32
+FORMER_FOR = timedelta(hours=24)
+
+
+def tell(problems: Iterable[Problem], kind: EventKind) -> None:
+    """Owe each webhook of the bureau the event; to be called in the transaction of what it tells.
+
+    The same event of the same problem that waits already is told once. Its row is written all the same, so that a
+    sender that is about to read the problem waits until this transaction has ended.
+    """
+    for problem in problems:
+        if problem.subject_kind == Webhook._meta.label_lower:
+            continue  # that a receiver fails is told to people
+        with system_scope("the webhooks of a bureau, whoever is at work"):
+            hooks = list(Webhook.objects.filter(organisation=problem.organisation_id, paused_at=None))
+            for hook in hooks:
+                waiting = WebhookEvent.objects.filter(webhook=hook, problem=problem, kind=kind, begun_at=None)
+                if not waiting.update(times=models.F("times") + 1):
+                    WebhookEvent.objects.create(webhook=hook, problem=problem, kind=kind)
+                    enqueue(hook.pk)
+
+
+def enqueue(webhook_id: int) -> None:
+    """With the ORM broker this is an insert: it commits with the caller."""
+    async_task("apps.notifications.tasks.tell", webhook_id, cluster=LANE)
+
+
+# -- What people do with them -------------------------------------------------------------------------------------------
+
+
+def new_secret() -> str:
+    return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def host_of(url: str) -> str:
+    """What of an address may be shown in lists; the path may hold a secret."""
+    return (urlsplit(url).hostname or "")[:255]
+
+
+def send_test(*, webhook: Webhook, actor: Any) -> None:
+    with transaction.atomic():
+        WebhookEvent.objects.create(webhook=webhook, kind=EventKind.TEST)
+        Webhook.objects.filter(pk=webhook.pk).update(not_before=None)
+        _note(webhook, actor, "webhook.tested")
+        enqueue(webhook.pk)
+
+
+def renew_secret(*, webhook: Webhook, actor: Any) -> str:
+    """The new secret, readable only now; the former one signs too for a day."""
+    with transaction.atomic():
+        row = Webhook.objects.select_for_update(of=("self",)).get(pk=webhook.pk)
+        row.former_secret, row.former_until = row.secret, timezone.now() + FORMER_FOR
+        row.secret = new_secret()
+        row.save(update_fields=["secret", "former_secret", "former_until"])
+        _note(row, actor, "webhook.secret_renewed")
+    return row.secret
+
+
+def pause(*, webhook: Webhook, actor: Any) -> None:
+    """Nothing more is sent, and what happens meanwhile is not told later."""
+    with transaction.atomic():
+        if Webhook.objects.filter(pk=webhook.pk, paused_at=None).update(paused_at=timezone.now(), token=""):
+            _note(webhook, actor, "webhook.paused")
+
+
+def resume(*, webhook: Webhook, actor: Any) -> None:
+    with transaction.atomic():
+        rows = Webhook.objects.filter(pk=webhook.pk).exclude(paused_at=None)
+        if rows.update(paused_at=None, not_before=None, failing_since=None, token="", lease_until=None):
+            _note(webhook, actor, "webhook.resumed")
+            enqueue(webhook.pk)
+
+
+def _note(webhook: Webhook, actor: Any, action: str) -> None:
+    note(organisation_id=webhook.organisation_id, actor=actor, action=action, subject=webhook)

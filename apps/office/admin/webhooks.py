@@ -1,0 +1,91 @@
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.widgets import AdminURLFieldWidget
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from apps.clients.admin import ChosenClientsAdmin, ChosenClientsForm, tell_once
+from apps.core.addresses import AddressRefusedError, check_address
+from apps.core.admin import ago, badge
+from apps.notifications.actions import resolve_problems
+from apps.notifications.models import Webhook
+from apps.notifications.webhooks import host_of, new_secret
+
+EVENTS_SHOWN = 20
+
+
+class WebhookForm(ChosenClientsForm):
+    def clean_url(self) -> str:
+        url: str = self.cleaned_data["url"].strip()
+        try:
+            check_address(url, allow_private=settings.CONNECTOR_ALLOW_PRIVATE_HOSTS)
+        except AddressRefusedError as error:
+            raise forms.ValidationError(
+                _("Kontor does not send to this address: %(reason)s."), params={"reason": error}
+            ) from error
+        return url
+
+
+@admin.register(Webhook)
+class WebhookAdmin(ChosenClientsAdmin):
+    """The secret is shown once, when it is made or renewed."""
+
+    form = WebhookForm
+    change_form_template = "office/webhook.html"
+    list_display = ("name", "organisation", "host", "sees", "state", "last")
+    list_filter = (("paused_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("organisation",)
+    search_fields = ("name", "host")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002 - Django's signature
+        return ("organisation", "name", "url", "all_clients", "clients")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002 - Django's signature
+        return ("organisation",) if obj else ()
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "url":
+            field.widget = AdminURLFieldWidget(attrs={"class": "k-input"})
+        return field
+
+    def save_model(self, request: HttpRequest, obj: Webhook, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
+        obj.host = host_of(obj.url or "")
+        secret = "" if change else new_secret()
+        if secret:
+            obj.secret = secret
+        super().save_model(request, obj, form, change)
+        if secret:
+            tell_once(request, _("Copy the secret now; it is not shown again:"), secret)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        resolve_problems(subject=obj)
+        super().delete_model(request, obj)
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
+        found = Webhook.objects.filter(pk=object_id).first() if object_id.isdigit() else None
+        extra = {**(extra_context or {}), "webhook": found}
+        if found is not None:
+            extra |= {
+                "state": self.state(found),
+                "events": found.events.select_related("problem").order_by("-pk")[:EVENTS_SHOWN],
+                "may": self.has_change_permission(request, found),
+            }
+        return super().change_view(request, object_id, form_url, extra)
+
+    @display(description=_("state"), ordering="paused_at")
+    def state(self, webhook: Webhook) -> SafeString:
+        if webhook.paused_at:
+            return badge("grey", _("paused"), title=webhook.last_error)
+        if webhook.failures:
+            return badge("amber", _("not taken, tried again"), title=webhook.last_error)
+        return badge("green", _("works")) if webhook.last_sent_at else badge("outline", _("not used yet"))
+
+    @display(description=_("last told"), ordering="last_sent_at")
+    def last(self, webhook: Webhook) -> str | SafeString:
+        return ago(webhook.last_sent_at)

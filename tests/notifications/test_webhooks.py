@@ -1,0 +1,419 @@
+"""Webhooks out: to a real HTTP server, which checks them as a receiver does."""
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test import Client as Browser
+from django.utils import timezone
+from django_q.models import OrmQ
+from standardwebhooks.webhooks import Webhook as Receiver
+from standardwebhooks.webhooks import WebhookVerificationError
+
+from apps.audit.models import AuditLine
+from apps.core.scope import organisation_scope, system_scope
+from apps.notifications import delivery, webhooks
+from apps.notifications.actions import Trouble, mute_problem, raise_problem, resolve_problems
+from apps.notifications.models import Problem, Webhook, WebhookEvent
+from apps.notifications.tasks import tell
+from tests.factories import ClientFactory, ConnectionFactory, ConnectorFactory, MembershipFactory, OrganisationFactory
+from tests.office.bureau import signed_in
+
+
+class Server(ThreadingHTTPServer):
+    """Keeps what it gets: headers, body. `answers` are given to the next ones in their place."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        self.answers: list[int] = []
+        self.hold: threading.Event | None = None
+        self.url = f"http://127.0.0.1:{self.server_port}/hooks/in-the-path"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.server.hold is not None:
+            self.server.hold.wait(10)
+        status = self.server.answers.pop(0) if self.server.answers else 204
+        self.server.got.append((dict(self.headers), body))
+        self.send_response(status)
+        if status in (301, 302):
+            self.send_header("Location", self.server.url)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+
+@pytest.fixture(autouse=True)
+def _scope(db: None) -> Iterator[None]:
+    with system_scope("tests"):
+        yield
+
+
+@pytest.fixture
+def server(settings: Any) -> Iterator[Server]:
+    found = Server()
+    threading.Thread(target=found.serve_forever, daemon=True).start()
+    settings.CONNECTOR_ALLOW_PRIVATE_HOSTS = [f"127.0.0.1:{found.server_port}"]
+    yield found
+    found.shutdown()
+    found.server_close()
+
+
+@pytest.fixture
+def bureau(db: None) -> Any:
+    return OrganisationFactory()
+
+
+def hook_of(bureau: Any, url: str, **values: Any) -> Webhook:
+    given = {"all_clients": True, "secret": webhooks.new_secret(), "name": "Tickets", **values}
+    return Webhook.objects.create(organisation=bureau, url=url, host=webhooks.host_of(url), **given)
+
+
+def trouble(client: Any, code: str = "v.bad_key", title: str = "The key is not accepted.", **facts: str) -> Problem:
+    told = Trouble(code=code, failure="reconnect", who="client", title=title, steps=("Make a new key.",), facts=facts)
+    return raise_problem(client=client, subject=client, trouble=told)
+
+
+def read(hook: Webhook, got: tuple[dict[str, str], bytes]) -> dict[str, Any]:
+    headers, body = got
+    found: dict[str, Any] = Receiver(hook.secret or "").verify(body, headers)
+    return found
+
+
+def kinds(server: Server) -> list[str]:
+    return [json.loads(body)["type"] for _headers, body in server.got]
+
+
+def test_a_problem_is_told_when_it_opens_changes_and_ends(bureau: Any, server: Server, settings: Any) -> None:
+    settings.KONTOR_URL = "https://kontor.example/"
+    hook = hook_of(bureau, server.url)
+    client = ClientFactory(organisation=bureau, name="Nordlys AS", number="12", organisation_number="987463104")
+
+    problem = trouble(client)
+    assert tell(hook.pk) == "1 told"
+    trouble(client)  # seen again, the same: no news
+    assert not WebhookEvent.objects.filter(ended_at=None).exists()
+    trouble(client, company="Nordlys")
+    tell(hook.pk)
+    mute_problem(problem=problem, until=timezone.localdate(), reason="known", actor=None)
+    tell(hook.pk)
+    resolve_problems(subject=client)
+    tell(hook.pk)
+
+    told = [read(hook, got) for got in server.got]
+    assert [one["type"] for one in told] == ["problem.opened", "problem.changed", "problem.changed", "problem.resolved"]
+    assert [one["data"]["problem"]["state"] for one in told] == ["open", "open", "muted", "resolved"]
+    assert told[0]["data"] == {
+        "bureau": {"id": bureau.pk, "name": bureau.name},
+        "problem": {
+            "id": problem.pk, "code": "v.bad_key", "kind": "reconnect", "who": "client", "state": "open", "times": 1,
+            "title": "The key is not accepted.", "steps": ["Make a new key."],
+            "since": problem.first_at.isoformat(), "last_seen": problem.last_at.isoformat(),
+            "resolved_at": None, "muted_until": None, "clients_in_all": 1,
+            "clients": [{"number": "12", "name": "Nordlys AS", "organisation_number": "987463104"}],
+            "url": f"https://kontor.example/admin/notifications/problem/{problem.pk}/change/",
+        },
+    }  # fmt: skip
+    assert len({headers["webhook-id"] for headers, _body in server.got}) == 4
+
+
+def test_the_signature_is_the_one_of_standard_webhooks(bureau: Any, server: Server) -> None:
+    hook = hook_of(bureau, server.url)
+    trouble(ClientFactory(organisation=bureau))
+    tell(hook.pk)
+
+    ((headers, body),) = server.got
+    key = base64.b64decode((hook.secret or "").removeprefix("whsec_"))
+    signed = b".".join((headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body))
+    by_hand = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{by_hand}"
+    with pytest.raises(WebhookVerificationError):
+        Receiver(hook.secret or "").verify(body.replace(b"opened", b"closed"), headers)
+    with pytest.raises(WebhookVerificationError):
+        Receiver(webhooks.new_secret()).verify(body, headers)
+
+
+def test_for_a_day_the_former_secret_signs_too(bureau: Any, server: Server) -> None:
+    hook = hook_of(bureau, server.url)
+    former = hook.secret or ""
+    new = webhooks.renew_secret(webhook=hook, actor=None)
+    webhooks.send_test(webhook=hook, actor=None)
+    tell(hook.pk)
+
+    ((headers, body),) = server.got
+    assert new != former
+    for secret in (former, new):
+        assert Receiver(secret).verify(body, headers)["type"] == "webhook.test"
+
+    with time_machine.travel(timezone.now() + timedelta(hours=25), tick=True):
+        webhooks.send_test(webhook=hook, actor=None)
+        tell(hook.pk)
+        headers, body = server.got[-1]
+        assert Receiver(new).verify(body, headers)
+        with pytest.raises(WebhookVerificationError):
+            Receiver(former).verify(body, headers)
+
+
+def test_a_receiver_that_fails_costs_one_call_a_wait_and_loses_nothing(bureau: Any, server: Server) -> None:
+    hook = hook_of(bureau, server.url)
+    server.answers = [500, 302, 404]
+    problems = [trouble(ClientFactory(organisation=bureau), title=f"Trouble {n}.") for n in range(3)]
+
+    assert [tell(hook.pk) for _ in range(4)] == ["failed", "not ours", "not ours", "not ours"]
+    assert len(server.got) == 1
+    ids = [server.got[0][0]["webhook-id"]]
+    waits = []
+    now = timezone.now()
+    for _ in range(2):
+        hook.refresh_from_db()
+        waits.append((hook.not_before or now) - now)
+        now = hook.not_before or now
+        with time_machine.travel(now, tick=True):
+            assert delivery.reap() == 1
+            assert delivery.reap() == 0
+            assert tell(hook.pk) == "failed"
+    with system_scope("tests"):
+        complaint = Problem.objects.get(code=delivery.REFUSED, resolved_at=None)
+    assert complaint.title == "The webhook “Tickets” is not taken: HTTP 404."
+    hook.refresh_from_db()
+    with time_machine.travel(hook.not_before, tick=True):  # type: ignore[arg-type] # it failed
+        delivery.reap()
+        assert tell(hook.pk) == "3 told"
+
+    told = [json.loads(body)["data"]["problem"]["id"] for _headers, body in server.got]
+    assert told == [problems[0].pk] * 3 + [problem.pk for problem in problems]
+    ids += [headers["webhook-id"] for headers, _body in server.got[1:4]]
+    assert len(set(ids)) == 1  # by it the receiver knows what it has
+    assert waits[1] > waits[0] * 1.5
+    assert not Problem.objects.filter(code=delivery.REFUSED, resolved_at=None).exists()
+    hook.refresh_from_db()
+    assert (hook.failures, hook.last_error, hook.failing_since) == (0, "", None)
+
+
+def test_what_happens_while_it_waits_is_told_once_and_as_it_then_is(bureau: Any, server: Server) -> None:
+    hook = hook_of(bureau, server.url)
+    client = ClientFactory(organisation=bureau)
+    trouble(client)
+    for n in range(5):
+        trouble(client, company=f"Company {n}")
+    resolve_problems(subject=client)
+    tell(hook.pk)
+
+    assert kinds(server) == ["problem.opened", "problem.changed", "problem.resolved"]
+    assert {json.loads(body)["data"]["problem"]["state"] for _headers, body in server.got} == {"resolved"}
+
+
+def test_it_is_paused_when_the_receiver_wants_no_more_or_after_days(bureau: Any, server: Server, settings: Any) -> None:
+    gone, dead = hook_of(bureau, server.url, name="Gone"), hook_of(bureau, server.url, name="Dead")
+    trouble(ClientFactory(organisation=bureau))
+    server.answers = [410, 503, 503]
+
+    assert tell(gone.pk) == "paused"
+    assert tell(dead.pk) == "failed"
+    with time_machine.travel(timezone.now() + timedelta(days=settings.KONTOR_WEBHOOK_DAYS, hours=1), tick=True):
+        assert tell(dead.pk) == "paused"
+        assert tell(dead.pk) == "not ours"
+        assert delivery.reap() == 0
+        assert Problem.objects.filter(code=delivery.REFUSED, failure="setup").count() == 2
+        webhooks.resume(webhook=dead, actor=None)
+        assert tell(dead.pk) == "1 told"
+
+    assert kinds(server).count("problem.opened") == 4
+
+
+@pytest.mark.parametrize("seen", [("open",), ("restricted",)])
+def test_it_tells_of_the_clients_it_may_see_only(bureau: Any, server: Server, seen: tuple[str, ...]) -> None:
+    clients = {
+        "open": ClientFactory(organisation=bureau, name="Åpen AS"),
+        "restricted": ClientFactory(organisation=bureau, name="Hemmelig AS", restricted=True),
+    }
+    hook = hook_of(bureau, server.url, all_clients=seen == ("open",))
+    if seen != ("open",):
+        hook.clients.set(clients[name] for name in seen)
+    elsewhere = hook_of(OrganisationFactory(), server.url)
+    for client in clients.values():
+        trouble(client)
+    shared = ConnectorFactory(organisation=bureau)
+    for client in clients.values():
+        ConnectionFactory(client=client, connector=shared)
+    told = Trouble(code="v.key", failure="reconnect", who="bureau", title="The bureau's key is not accepted.")
+    raise_problem(client=None, subject=shared, trouble=told, clients=clients.values())
+
+    assert (tell(hook.pk), tell(elsewhere.pk)) == ("2 told", "0 told")
+    text = b"".join(body for _headers, body in server.got).decode()
+    names = {name: client.name in text for name, client in clients.items()}
+    assert names == {name: name in seen for name in clients}
+    assert json.loads(server.got[1][1])["data"]["problem"]["clients_in_all"] == 1
+    assert WebhookEvent.objects.filter(webhook=hook, told=False).count() == 1
+
+
+def test_figures_of_hidden_books_are_not_told(bureau: Any, server: Server) -> None:
+    hook = hook_of(bureau, server.url)
+    client = ClientFactory(organisation=bureau, hidden_at=timezone.now())
+    trouble(client, code="ledger.differs", title="Account 1500 differs by 1,234.50.")
+    trouble(client, code="v.bad_key")
+
+    assert tell(hook.pk) == "1 told"
+    assert b"1,234.50" not in server.got[0][1]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://hooks.example/", "https://127.0.0.1/", "https://2130706433/", "https://localhost/x", "ftp://a.example/"],
+)
+def test_an_address_inside_is_not_taken_and_not_called(bureau: Any, url: str) -> None:
+    owner = MembershipFactory(organisation=bureau, role="owner").user
+    browser = signed_in(owner)
+    form = {"organisation": bureau.pk, "name": "Inside", "url": url, "all_clients": "on"}
+
+    shown = browser.post("/admin/notifications/webhook/add/", form).content.decode()
+    assert "Kontor does not send to this address" in shown or "Enter a valid URL" in shown
+    assert not Webhook.objects.exists()
+
+    hook = hook_of(bureau, url)
+    webhooks.send_test(webhook=hook, actor=None)
+    assert tell(hook.pk) == "failed"
+
+
+def test_the_address_and_the_secret_are_nowhere_in_clear(bureau: Any, server: Server, caplog: Any) -> None:
+    hook = hook_of(bureau, server.url)
+    server.answers = [500] * 3
+    trouble(ClientFactory(organisation=bureau))
+    tell(hook.pk)
+    server.server_close()
+    server.shutdown()
+    for _ in range(3):
+        Webhook.objects.update(not_before=None)
+        tell(hook.pk)
+
+    hook.refresh_from_db()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM notifications_webhook")
+        stored = repr([tuple(bytes(v) if isinstance(v, memoryview) else v for v in row) for row in cursor.fetchall()])
+    said = caplog.text + hook.last_error + repr(list(AuditLine.objects.values())) + repr(list(Problem.objects.values()))
+    said += repr(list(OrmQ.objects.values("payload")))
+    assert hook.failures >= 2
+    for secret in ("in-the-path", (hook.secret or "")[6:]):
+        assert secret not in stored + said
+
+
+def test_two_senders_do_not_tell_at_once(bureau: Any, server: Server) -> None:
+    hook = hook_of(bureau, server.url)
+    trouble(ClientFactory(organisation=bureau))
+
+    assert delivery._claimed(hook.pk) is not None
+    assert tell(hook.pk) == "not ours"
+    with time_machine.travel(timezone.now() + timedelta(hours=1), tick=True):  # its sender is gone
+        assert delivery.reap() == 1
+        assert tell(hook.pk) == "1 told"
+    assert len(server.got) == 1
+
+
+def test_a_lost_task_is_queued_again(bureau: Any, server: Server) -> None:
+    hook = hook_of(bureau, server.url)
+    trouble(ClientFactory(organisation=bureau))
+    OrmQ.objects.all().delete()
+
+    assert delivery.reap() == 0
+    with time_machine.travel(timezone.now() + timedelta(hours=1), tick=True):
+        assert delivery.reap() == 1
+        assert delivery.reap() == 0
+        assert OrmQ.objects.count() == 1
+        assert tell(hook.pk) == "1 told"
+
+
+# -- Its page -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_manager_makes_one_and_sees_what_comes_of_it(bureau: Any, server: Server) -> None:
+    browser = signed_in(MembershipFactory(organisation=bureau, role="manager").user)
+    client = ClientFactory(organisation=bureau)
+    form = {"organisation": bureau.pk, "name": "Tickets", "url": server.url, "all_clients": "on"}
+
+    shown = browser.post("/admin/notifications/webhook/add/", form, follow=True).content.decode()
+    hook = Webhook.objects.get()
+    assert (hook.secret or "?") in shown
+    page = f"/admin/notifications/webhook/{hook.pk}/change/"
+    assert (hook.secret or "?") not in browser.get(page).content.decode()
+    listed = browser.get("/admin/notifications/webhook/").content.decode()
+    assert "127.0.0.1" in listed
+    assert "in-the-path" not in listed
+
+    browser.post(f"/admin/webhooks/{hook.pk}/test/")
+    tell(hook.pk)
+    trouble(client)
+    tell(hook.pk)
+    shown = browser.get(page).content.decode()
+    assert "taken" in shown
+    assert "The key is not accepted." in shown
+    assert kinds(server) == ["webhook.test", "problem.opened"]
+
+    renewed = browser.post(f"/admin/webhooks/{hook.pk}/renew/", follow=True).content.decode()
+    hook.refresh_from_db()
+    assert (hook.secret or "?") in renewed
+    browser.post(f"/admin/webhooks/{hook.pk}/pause/")
+    trouble(client, code="v.other")
+    assert not WebhookEvent.objects.filter(ended_at=None).exists()
+    browser.post(f"/admin/webhooks/{hook.pk}/resume/")
+    hook.refresh_from_db()
+    assert hook.paused_at is None
+    said = set(AuditLine.objects.values_list("action", flat=True))
+    assert {
+        "webhook.made", "webhook.tested", "webhook.secret_renewed", "webhook.paused", "webhook.resumed",
+    } <= said  # fmt: skip
+
+
+def test_its_failure_is_a_problem_that_leads_to_its_page(bureau: Any, server: Server) -> None:
+    hook = hook_of(bureau, server.url)
+    ClientFactory(organisation=bureau)
+    server.answers = [410]
+    webhooks.send_test(webhook=hook, actor=None)
+    tell(hook.pk)
+    browser = signed_in(MembershipFactory(organisation=bureau, role="owner").user)
+
+    page = f"/admin/notifications/webhook/{hook.pk}/change/"
+    problem = Problem.objects.get()
+    assert page in browser.get(f"/admin/notifications/problem/{problem.pk}/change/").content.decode()
+    home = browser.get("/admin/").content.decode()
+    assert "The webhook “Tickets” is not taken" in home
+    assert "1 problem of the bureau needs a hand." in home
+    assert "the bureau" in browser.get("/admin/notifications/problem/").content.decode()
+
+    browser.post(f"/admin/notifications/webhook/{hook.pk}/delete/", {"post": "yes"})
+    assert not Webhook.objects.exists()
+    assert not Problem.objects.filter(resolved_at=None).exists()
+
+
+@pytest.mark.parametrize("role", ["accountant", "reviewer", "read_only", "auditor"])
+def test_others_see_none(bureau: Any, server: Server, role: str) -> None:
+    hook = hook_of(bureau, server.url)
+    browser: Browser = signed_in(MembershipFactory(organisation=bureau, role=role).user)
+
+    for path in ("notifications/webhook/", f"notifications/webhook/{hook.pk}/change/"):
+        assert browser.get(f"/admin/{path}").status_code in (403, 404)
+    for what in ("test", "renew", "pause", "resume"):
+        assert browser.post(f"/admin/webhooks/{hook.pk}/{what}/").status_code == 403
+    with organisation_scope({bureau.pk}):
+        assert not WebhookEvent.objects.exists()
+
+
+def test_no_address_no_row(bureau: Any) -> None:
+    with pytest.raises(ValidationError):
+        Webhook(organisation=bureau, name="x", url="").full_clean()
