@@ -1,13 +1,22 @@
+import time
+
 import pytest
 from django.test import Client as Browser
 from pytest_django.fixtures import DjangoAssertNumQueries
 
+from apps.sync import deadman
 from tests.factories import ClientFactory, FeedFactory
 from tests.office.bureau import Bureau, prove, run_of, trouble
 
 # session, user, second factor, roles, reach (2); then clients with their states, problems, runs
 HOME_QUERIES = 9
 LIST_QUERIES = 10
+
+
+@pytest.fixture(autouse=True)
+def _watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dead-man's switch looks now and then, with questions of its own."""
+    monkeypatch.setitem(deadman.LOOKED, "at", time.monotonic())
 
 
 def more(bureau: Bureau, count: int) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -128,9 +129,8 @@ def database() -> bytes:
             name = Path(str(connection.settings_dict["NAME"]))
             files = [path for path in name.parent.glob(f"{name.name}*") if path.is_file()]
     assert files
-    for path in files:
-        with suppress(FileNotFoundError):
-            found += path.read_bytes()
+    # By another process: SQLite loses its locks when this one closes a file that it has open twice.
+    found += subprocess.run(["/bin/cat", *map(str, files)], capture_output=True, check=False).stdout
     return bytes(found)
 
 

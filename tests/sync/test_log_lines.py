@@ -20,10 +20,11 @@ def test_a_workers_lines_carry_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
         def emit(self, record: logging.LogRecord) -> None:
             told.append({"line": record.getMessage(), **get_contextvars()})
 
-    def work(_run_id: int) -> None:
+    def work(_run: Run) -> None:
         logging.getLogger("apps.sync.engine").warning("the vendor is slow")
 
-    monkeypatch.setattr(engine, "work", work)
+    monkeypatch.setattr(engine, "_slice", work)
+    monkeypatch.setattr(engine.turns, "take", lambda _lane: run)
     handler = Heard()
     logging.getLogger("apps.sync.engine").addHandler(handler)
     try:
