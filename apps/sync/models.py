@@ -94,7 +94,7 @@ class Run(TenantModel):
 
 
 class Turn(TenantModel):
-    """How much of a lane's time a bureau has had, in seconds of work: whoever had least is next (docs/adr/0005).
+    """How much of a lane's time a bureau has had, in seconds of work: whoever had least is next (docs/adr/0006).
 
     `level`: where the lane stood when this bureau last had a turn.
     """

@@ -47,7 +47,7 @@ from apps.sync.imports import import_ledger_file
 from tests import factories, specs
 
 pytestmark = pytest.mark.soak
-SHORT, FULL = 10, 300  # seconds
+SHORT, FULL = 10, 150  # seconds
 EACH = 10  # seconds for one file, also on a busy machine
 LARGEST = 4 * 2**20
 
