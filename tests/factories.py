@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 import factory
+from cryptography.fernet import Fernet
+from django.db import connection as database
 from factory.django import DjangoModelFactory
 
 from apps.clients.models import Assignment, Client
@@ -208,3 +210,12 @@ def voucher(
                 dimension_set=held, weight=weight, amount=Decimal(amount),
             )  # fmt: skip
     return made
+
+
+def lose_the_key(connector: Connector) -> None:
+    """What is stored for the connector was encrypted with a key that nobody has."""
+    lost = Fernet(Fernet.generate_key()).encrypt(b"{}")
+    with database.cursor() as cursor:
+        cursor.execute(
+            "UPDATE connectors_connectorsecret SET fields = %s WHERE connector_id = %s", [lost, connector.pk]
+        )

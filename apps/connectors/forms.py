@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from apps.clients.placeholders import PLACEHOLDERS, has_placeholder
 from apps.connectors.models import Connection, Connector
 from apps.connectors.sdk.declaration import Auth, Field, FieldScope, Provider
-from apps.connectors.sessions import declared, secrets_of
+from apps.connectors.sessions import declared, secrets_held
 from apps.connectors.values import asked_per_client, known_placeholders
 
 WAYS = {
@@ -57,7 +57,7 @@ def connector_form(
     left empty, since the consent tells them.
     """
     way = auth if isinstance(auth, Auth) else provider.auth_named(auth)
-    held = set(secrets_of(connector)) if connector is not None else set()
+    held = set(secrets_held(connector))
     filled = connector.values if connector is not None else {}
     left_out = {FieldScope.OPERATOR, *([FieldScope.CONNECTION] if shared else [])}
     fields: dict[str, Any] = {

@@ -28,7 +28,7 @@ from apps.connectors.sdk.auths import OAuth2Code, consent_of
 from apps.connectors.sdk.failures import ConnectorError, Failure
 from apps.connectors.sdk.ports import Tokens
 from apps.connectors.sdk.session import Session
-from apps.connectors.sessions import answered, candidate_session, declared, open_session, secrets_of
+from apps.connectors.sessions import answered, candidate_session, declared, open_session, secrets_held
 from apps.connectors.troubles import trouble_of
 
 LIFETIME = timedelta(minutes=10)
@@ -63,7 +63,7 @@ def start(
     Nothing is stored but the begun consent. Raises ConnectorError (SETUP) for fields that do not fit. A connection's
     own fields may be left out where the consent tells them.
     """
-    stored = secrets_of(connector) if connector is not None else {}
+    stored = secrets_held(connector)
     typed = {name: value.strip() for name, value in entered.items() if value.strip()}
     given = {**{name: value.strip() for name, value in values.items()}, **stored, **typed}
     session, way = _session(client, provider, auth, given)

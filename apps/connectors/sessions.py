@@ -18,6 +18,7 @@ from apps.connectors.sdk.session import NoVault, Session, Vault
 from apps.connectors.shapes import ShapeWatch
 from apps.connectors.values import ready_values
 from apps.connectors.vault import ConnectorVault
+from apps.core.encryption import InvalidToken
 from apps.core.scope import system_scope
 
 T = TypeVar("T")
@@ -94,9 +95,9 @@ def credential_and_places(connection: Connection) -> tuple[str, int]:
     connector = connection.connector
     try:
         provider, auth = declared(connector.provider, connector.auth)
+        entered = {**connector.values, **secrets_of(connector), **connection.values}
     except ConnectorError:
         return "", 0  # the run itself will tell
-    entered = {**connector.values, **secrets_of(connector), **connection.values}
     return credential_of(provider, auth, entered, connection.pk), provider.concurrency
 
 
@@ -140,5 +141,17 @@ def declared(slug: str, auth: str | None) -> tuple[Provider, Auth]:
 
 
 def secrets_of(connector: Connector) -> dict[str, str]:
-    held = ConnectorSecret.objects.filter(pk=connector.pk).first()
+    """What people entered. Raises ConnectorError (SETUP) where none of the keys in use reads it."""
+    try:
+        held = ConnectorSecret.objects.filter(pk=connector.pk).first()
+    except InvalidToken:
+        raise ConnectorError(Failure.SETUP, remedies.UNREADABLE, sent=False) from None
     return {} if held is None else held.entered()
+
+
+def secrets_held(connector: Connector | None) -> dict[str, str]:
+    """The same for whoever enters them anew: none where there are none, or none that can be read."""
+    try:
+        return secrets_of(connector) if connector is not None else {}
+    except ConnectorError:
+        return {}

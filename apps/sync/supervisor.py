@@ -41,7 +41,7 @@ class Supervisor:
             for lane in self.lanes:
                 if not _done(lane.look):
                     lane.forgive()
-            for work in (_look_at_the_timetable, reap_onboarding, _watch, reap_mails, reap_webhooks):
+            for work in (_start_due, _start_chores, reap, reap_onboarding, _watch, reap_mails, reap_webhooks):
                 _done(work)
             self._wait(settings.KONTOR_TICK_SECONDS)
         return self._drain()
@@ -77,10 +77,12 @@ class Supervisor:
         return code
 
 
-def _look_at_the_timetable() -> None:
+def _start_due() -> None:
     start_due(timezone.now())
+
+
+def _start_chores() -> None:
     start_chores(timezone.now())
-    reap()
 
 
 def _watch() -> None:

@@ -1,5 +1,6 @@
 """When the nightly runs are due: once per feed and night, at the organisation's local hour, also late. Daily chores."""
 
+import logging
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,8 @@ from apps.organisations.models import Organisation
 from apps.sync.actions import start_run
 from apps.sync.enums import LIVE, Lane, RunKind
 from apps.sync.models import Chore, Run
+
+log = logging.getLogger(__name__)
 
 EXAMINED_AFTER = 3  # hours after the night began: what it read tells most of what is to be looked at
 
@@ -60,7 +63,11 @@ def start_due(now: datetime) -> list[Run]:
         # a live run ends first; the night is still due at the next look
         had = Run.objects.filter(Q(night=night) | Q(state__in=LIVE), feed=OuterRef("pk"))
         for feed in due_feeds(organisation, night, at).filter(~Exists(had)).order_by("pk"):
-            run = start_run(feed=feed, kind=RunKind.NIGHTLY, night=night)
+            try:
+                run = start_run(feed=feed, kind=RunKind.NIGHTLY, night=night)
+            except Exception:  # what is wrong with one keeps no other from its night; the dead-man's switch tells of it
+                log.exception("the nightly run of feed %s could not be started", feed.pk)
+                continue
             if run.night == night:
                 started.append(run)
     return started

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from apps.core.scope import system_scope
@@ -83,9 +84,12 @@ def _order(lane: str, field: models.QuerySet[Run]) -> tuple[list[int], dict[int,
 
 
 def _begin(run: Run, served: float, level: float) -> None:
-    Turn.objects.update_or_create(
-        organisation_id=run.organisation_id, lane=run.lane, defaults={"served": served, "level": level}
-    )
+    """Both only rise: what another worker has booked meanwhile stays."""
+    new = {"served": served, "level": level}
+    mine, made = Turn.objects.get_or_create(organisation_id=run.organisation_id, lane=run.lane, defaults=new)
+    if not made:
+        higher = {name: Greatest(models.F(name), models.Value(value)) for name, value in new.items()}
+        Turn.objects.filter(pk=mine.pk).update(**higher)
 
 
 def count(run: Run, seconds: float) -> None:

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 
 from apps.audit.models import AuditLine
 from apps.clients.models import Client
+from apps.connectors import registry
 from apps.connectors.actions import (
     Activation,
     Confirmation,
@@ -23,18 +24,19 @@ from apps.connectors.actions import (
     verify_connector,
 )
 from apps.connectors.enums import ConnectionState
+from apps.connectors.forms import connector_form
 from apps.connectors.guard import check_company
 from apps.connectors.models import Connection, Connector, ConnectorSecret, Exchange, PageDigest
 from apps.connectors.queries import connection_for, connector_for
 from apps.connectors.sdk import remedies
 from apps.connectors.sdk.failures import ConnectorError, Failure
-from apps.connectors.sessions import secrets_of
+from apps.connectors.sessions import open_session, secrets_of
 from apps.core.scope import system_scope
 from apps.notifications.actions import Trouble, raise_problem
 from apps.notifications.models import Problem
 from apps.organisations.models import User
 from tests.connectors.fake import KEY, NUMBER, OTHER_NUMBER, SLUG, TOKEN, Vendor, vendor
-from tests.factories import ClientFactory, ConnectorFactory, UserFactory
+from tests.factories import ClientFactory, ConnectorFactory, UserFactory, lose_the_key
 
 __all__ = ["vendor"]
 pytestmark = pytest.mark.django_db
@@ -185,6 +187,22 @@ def test_a_changed_secret_drops_what_was_issued_for_the_old_one(vendor: Vendor, 
 
     assert json.loads(ConnectorSecret.objects.get().issued) == {"session": {"token": TOKEN}}
     assert secrets_of(Connector.objects.get()) == {"api_key": NEW_KEY}
+
+
+def test_a_secret_of_a_lost_key_is_told_and_mended_by_entering_it_again(
+    vendor: Vendor, client: Client, actor: User
+) -> None:
+    tried(client, actor)
+    connection = Connection.objects.get()
+    lose_the_key(connection.connector)
+
+    with pytest.raises(ConnectorError) as caught:
+        open_session(connection)
+    assert caught.value.remedy.code == "connector.unreadable"
+
+    assert connector_form(registry.provider(SLUG), None, connector=connection.connector)
+    assert tried(client, actor, connector=connection.connector).ok
+    assert secrets_of(connection.connector) == {"api_key": KEY}
 
 
 def test_a_fault_of_the_provider_itself_is_told_and_hides_the_secret(

@@ -1,6 +1,8 @@
 """Keys are changed under a running night: real workers with both keys, `rotate_keys` beside them, then without the old."""
 
 import json
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,25 +42,39 @@ def bureau(
 
 
 def test_keys_are_changed_under_a_running_night(
-    bureau: Callable[..., Bureau], manage: Manage, wait_until: Callable[..., None]
+    bureau: Callable[..., Bureau], manage: Manage, wait_until: Callable[..., None], settings: Any
 ) -> None:
+    """As the README says: all can read the new key before anybody writes with it, and `work` is replaced beside itself."""
     made = bureau(clients=3, vouchers=60)  # activated with the old key
     assert newest().decrypt(_stored()), "what was there before is of the old key"
     for number in made.feeds:
         made.slow(number, 0.2, path="")
-    both = {"FERNET_KEYS": f"{NEW},{OLD}"}
-    for night in range(2):
+
+    def working(keys: str) -> subprocess.Popen[str]:
+        started = manage.start("work", FERNET_KEYS=keys, KONTOR_WORKERS_INTERACTIVE="2", KONTOR_TICK_SECONDS="0.5")
+        wait_until(lambda: Run.objects.filter(state=RunState.RUNNING, done__gt=0).exists(), seconds=60)
+        return started
+
+    def night() -> None:
         for feed in made.feeds.values():
             start_run(feed=feed, kind=RunKind.MANUAL)
-        if not night:
-            manage.start("work", KONTOR_WORKERS_INTERACTIVE="2", KONTOR_TICK_SECONDS="0.5", **both)
-            wait_until(lambda: Run.objects.filter(state=RunState.RUNNING, done__gt=0).exists(), seconds=60)
-        rotations = 0
-        while Run.objects.filter(state__in=LIVE).exists():
-            told = json.loads(manage("rotate_keys", "--json", **both).stdout.splitlines()[-1])
-            assert (told["proven"], told["old"], told["unreadable"]) == (True, 0, 0)
-            rotations += 1
-        assert rotations, "the night ended before the keys were changed"
+
+    night()
+    last = working(OLD)
+    for keys in (f"{OLD},{NEW}", f"{NEW},{OLD}"):
+        settings.FERNET_KEYS = keys.split(",")  # the web processes, which go first
+        night()
+        both = working(keys)
+        last.send_signal(signal.SIGTERM)
+        assert last.wait(60) == 0
+        last = both
+    rotations = 0
+    night()
+    while Run.objects.filter(state__in=LIVE).exists():
+        told = json.loads(manage("rotate_keys", "--json", FERNET_KEYS=keys).stdout.splitlines()[-1])
+        assert (told["proven"], told["old"], told["unreadable"]) == (True, 0, 0)
+        rotations += 1
+    assert rotations, "the night ended before the keys were changed"
 
     ends = list(Run.objects.values_list("state", "remedy", "detail"))
     assert set(ends) == {(RunState.SUCCEEDED, "", "")}, ends

@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from django.db import connection
 from django_q.models import OrmQ
 
+from apps.connectors.models import ConnectorSecret
 from apps.core.scope import system_scope
 from apps.flows.models import Feed
 from apps.sync.actions import start_run
@@ -16,7 +18,7 @@ from apps.sync.enums import Lane, RunKind, RunState
 from apps.sync.models import Run
 from apps.sync.timetable import due_night, next_night, start_due
 from tests.conftest import ROOT, Manage
-from tests.factories import FeedFactory
+from tests.factories import FeedFactory, lose_the_key
 from tests.sync.bureau import python
 
 OSLO, SAO_PAULO, AUCKLAND = (ZoneInfo(name) for name in ("Europe/Oslo", "America/Sao_Paulo", "Pacific/Auckland"))
@@ -139,6 +141,23 @@ def test_on_the_night_of_a_clock_change_every_client_has_exactly_one_run(
                 [at] = started[feed.pk]
                 late = 1 if spring and hour == changed else 0
                 assert (at.hour, at.minute, at.fold) == (hour + late, 0, 0)
+
+
+@pytest.mark.django_db
+def test_what_is_wrong_with_one_feed_keeps_no_other_from_its_night(scope: None) -> None:
+    """The first cannot even be told by its key, as after a key of FERNET_KEYS was lost; the second has no system."""
+    made = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    feeds = [feed_made(made) for _ in range(3)]
+    for feed in feeds[:2]:
+        ConnectorSecret.objects.create(connector=feed.connection.connector)
+    lose_the_key(feeds[0].connection.connector)
+    broken = feeds[1]
+    with connection.cursor() as cursor:
+        cursor.execute('UPDATE connectors_connection SET "values" = %s WHERE id = %s', ["[]", broken.connection_id])
+
+    started = {run.feed_id for run in start_due(datetime(2026, 5, 9, 17, 45, tzinfo=UTC))}
+
+    assert started == {feeds[0].pk, feeds[2].pk}  # the first one's run will tell what is missing
 
 
 @pytest.mark.django_db

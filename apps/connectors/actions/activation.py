@@ -31,7 +31,7 @@ from apps.connectors.sdk.declaration import Auth, FieldScope, OAuth2Client, OAut
 from apps.connectors.sdk.failures import ConnectorError, Failure
 from apps.connectors.sdk.ports import MemoryTokens, NoVault, Tokens
 from apps.connectors.sdk.session import Session
-from apps.connectors.sessions import answered, candidate_session, declared, open_session, secrets_of
+from apps.connectors.sessions import answered, candidate_session, declared, open_session, secrets_held
 from apps.connectors.troubles import trouble_of
 from apps.connectors.values import asked_per_client, templated_with_placeholder
 from apps.notifications.actions import Trouble
@@ -266,7 +266,7 @@ def _try(
         auth=auth,
         values={name: value.strip() for name, value in values.items()},
         secrets={
-            **(secrets_of(connector) if connector else {}),
+            **secrets_held(connector),
             **{name: value.strip() for name, value in secrets.items() if value.strip()},
         },
         recorder=ExchangeRecorder(organisation_id=organisation_id),
@@ -410,7 +410,7 @@ def _keep(tried: _Tried, connector: Connector | None, client: Client | None, act
     if worked:
         row.verified_at = timezone.now()
     row.save()
-    secret, made = ConnectorSecret.objects.select_for_update(of=("self",)).get_or_create(connector=row)
+    secret, made = ConnectorSecret.objects.only("pk").select_for_update(of=("self",)).get_or_create(connector=row)
     kept = {} if changed or made else json.loads(secret.issued)
     secret.fields, secret.issued = json.dumps(tried.secrets), json.dumps({**kept, **tried.issued})
     secret.save(update_fields=["fields", "issued"])
@@ -428,7 +428,7 @@ def _own_tokens(tried: _Tried) -> bool:
 
 def _changed_fields(tried: _Tried, connector: Connector | None) -> list[str]:
     """Names only: values may be secret."""
-    before = {**connector.values, **secrets_of(connector), "auth": connector.auth} if connector is not None else {}
+    before = {**connector.values, **secrets_held(connector), "auth": connector.auth} if connector is not None else {}
     after = {**tried.values, **tried.secrets, "auth": tried.auth}
     return sorted(name for name in before.keys() | after.keys() if before.get(name, "") != after.get(name, ""))
 

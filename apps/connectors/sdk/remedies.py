@@ -93,6 +93,15 @@ NOT_INSTALLED = Remedy(
     title=_("This Kontor does not have the system that the connector is for."),
     steps=(_("The operator installs its package again and restarts Kontor."),),
 )
+UNREADABLE = Remedy(
+    code="connector.unreadable",
+    who=Who.SUPPORT,
+    title=_("What was stored for the connector is read by none of the keys in use."),
+    steps=(
+        _("The operator puts the missing key back into FERNET_KEYS and restarts Kontor."),
+        _("Is the key lost? Then enter the connector's fields again and press Activate."),
+    ),
+)
 
 # The button Connect again stands beside every problem whose code is `<slug>.consent_...`.
 _AGAIN = _("Press Connect again, and consent in the other system.")

@@ -95,10 +95,10 @@ def noted(call: Callable[..., Any]) -> Callable[..., Any]:
 
 def set_up() -> None:
     from apps.ledger import balances, intake
-    from apps.sync import engine, proving, stages
+    from apps.sync import engine, proving, stages, turns
     from apps.sync.enums import Stage
 
-    engine.claim = stop_after("claim", engine.claim)
+    turns.claim = stop_after("claim", turns.claim)
     stages._take = stop_before("page", stages._take)
     intake.Intake.take = stop_after("store", intake.Intake.take)  # type: ignore[method-assign]
     balances._hold = stop_after("recalculate", stop_after_first("second_year", balances._hold))

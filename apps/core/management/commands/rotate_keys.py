@@ -26,13 +26,15 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         self.as_json = options["json"]
         self.told = time.monotonic()
+        columns = rotation.columns()
+        rewritten = dict.fromkeys([column.label for column in columns], 0)
+        if not options["check"]:
+            for column in columns:
+                rewritten[column.label] = rotation.rotate(column, self._progress).rewritten
         found = []
-        for column in rotation.columns():
-            rewritten = 0
-            if not options["check"]:
-                rewritten = rotation.rotate(column, self._progress).rewritten
+        for column in columns:  # only now: what was written with an old key meanwhile is seen
             counts = rotation.prove(column, self._progress)
-            counts.rewritten = rewritten
+            counts.rewritten = rewritten[column.label]
             found.append(counts)
             self._tell(counts)
         names = ("values", "rewritten", "old", "unreadable")
