@@ -17,6 +17,7 @@ STAFF = {*MANAGERS, "accountant", "reviewer", "read_only"}
 ONLY = {
     "/admin/organisations/user/": MANAGERS,
     "/admin/clients/apitoken/": MANAGERS,
+    "/admin/notifications/webhook/": MANAGERS,
     "/admin/organisations/membership/": STAFF - {"read_only"},
     "/admin/connectors/connector/": STAFF - {"read_only"},
     "/admin/connectors/exchange/": STAFF - {"read_only"},
