@@ -12,9 +12,10 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from apps.audit.actions import note
+from apps.core.encryption import InvalidToken
 from apps.core.scope import system_scope
 from apps.notifications.enums import EventKind
-from apps.notifications.models import Problem, Webhook, WebhookEvent
+from apps.notifications.models import Problem, Webhook, WebhookEvent, WebhookSecret
 
 LANE = "nightly"
 PREFIX = "whsec_"
@@ -68,12 +69,16 @@ def send_test(*, webhook: Webhook, actor: Any) -> None:
 def renew_secret(*, webhook: Webhook, actor: Any) -> str:
     """The new secret, readable only now; the former one signs too for a day."""
     with transaction.atomic():
-        row = Webhook.objects.select_for_update(of=("self",)).get(pk=webhook.pk)
-        row.former_secret, row.former_until = row.secret, timezone.now() + FORMER_FOR
-        row.secret = new_secret()
-        row.save(update_fields=["secret", "former_secret", "former_until"])
-        _note(row, actor, "webhook.secret_renewed")
-    return row.secret
+        Webhook.objects.select_for_update(of=("self",)).get(pk=webhook.pk)
+        rows = WebhookSecret.objects.filter(webhook=webhook)
+        try:
+            former = rows.values_list("secret", flat=True).get() or ""
+        except InvalidToken:
+            former = ""  # a new one is the way out
+        new = new_secret()
+        rows.update(secret=new, former_secret=former, former_until=timezone.now() + FORMER_FOR)
+        _note(webhook, actor, "webhook.secret_renewed")
+    return new
 
 
 def pause(*, webhook: Webhook, actor: Any) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import Client as Browser
 from django.utils import timezone
@@ -24,7 +23,7 @@ from apps.audit.models import AuditLine
 from apps.core.scope import organisation_scope, system_scope
 from apps.notifications import delivery, webhooks
 from apps.notifications.actions import Trouble, mute_problem, raise_problem, resolve_problems
-from apps.notifications.models import Problem, Webhook, WebhookEvent
+from apps.notifications.models import Problem, Webhook, WebhookEvent, WebhookSecret
 from apps.notifications.tasks import tell
 from tests.factories import ClientFactory, ConnectionFactory, ConnectorFactory, MembershipFactory, OrganisationFactory
 from tests.office.bureau import signed_in
@@ -82,8 +81,10 @@ def bureau(db: None) -> Any:
 
 
 def hook_of(bureau: Any, url: str, **values: Any) -> Webhook:
-    given = {"all_clients": True, "secret": webhooks.new_secret(), "name": "Tickets", **values}
-    return Webhook.objects.create(organisation=bureau, url=url, host=webhooks.host_of(url), **given)
+    given = {"all_clients": True, "name": "Tickets", **values}
+    hook = Webhook.objects.create(organisation=bureau, host=webhooks.host_of(url), **given)
+    WebhookSecret.objects.create(webhook=hook, url=url, secret=webhooks.new_secret())
+    return hook
 
 
 def trouble(client: Any, code: str = "v.bad_key", title: str = "The key is not accepted.", **facts: str) -> Problem:
@@ -93,7 +94,7 @@ def trouble(client: Any, code: str = "v.bad_key", title: str = "The key is not a
 
 def read(hook: Webhook, got: tuple[dict[str, str], bytes]) -> dict[str, Any]:
     headers, body = got
-    found: dict[str, Any] = Receiver(hook.secret or "").verify(body, headers)
+    found: dict[str, Any] = Receiver(hook.sealed.secret or "").verify(body, headers)
     return found
 
 
@@ -140,19 +141,19 @@ def test_the_signature_is_the_one_of_standard_webhooks(bureau: Any, server: Serv
     tell(hook.pk)
 
     ((headers, body),) = server.got
-    key = base64.b64decode((hook.secret or "").removeprefix("whsec_"))
+    key = base64.b64decode((hook.sealed.secret or "").removeprefix("whsec_"))
     signed = b".".join((headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body))
     by_hand = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{by_hand}"
     with pytest.raises(WebhookVerificationError):
-        Receiver(hook.secret or "").verify(body.replace(b"opened", b"closed"), headers)
+        Receiver(hook.sealed.secret or "").verify(body.replace(b"opened", b"closed"), headers)
     with pytest.raises(WebhookVerificationError):
         Receiver(webhooks.new_secret()).verify(body, headers)
 
 
 def test_for_a_day_the_former_secret_signs_too(bureau: Any, server: Server) -> None:
     hook = hook_of(bureau, server.url)
-    former = hook.secret or ""
+    former = hook.sealed.secret or ""
     new = webhooks.renew_secret(webhook=hook, actor=None)
     webhooks.send_test(webhook=hook, actor=None)
     tell(hook.pk)
@@ -305,12 +306,13 @@ def test_the_address_and_the_secret_are_nowhere_in_clear(bureau: Any, server: Se
 
     hook.refresh_from_db()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM notifications_webhook")
+        cursor.execute("SELECT * FROM notifications_webhook JOIN notifications_webhooksecret ON id = webhook_id")
         stored = repr([tuple(bytes(v) if isinstance(v, memoryview) else v for v in row) for row in cursor.fetchall()])
+    assert "gAAAA" in stored
     said = caplog.text + hook.last_error + repr(list(AuditLine.objects.values())) + repr(list(Problem.objects.values()))
     said += repr(list(OrmQ.objects.values("payload")))
     assert hook.failures >= 2
-    for secret in ("in-the-path", (hook.secret or "")[6:]):
+    for secret in ("in-the-path", (hook.sealed.secret or "")[6:]):
         assert secret not in stored + said
 
 
@@ -349,9 +351,9 @@ def test_a_manager_makes_one_and_sees_what_comes_of_it(bureau: Any, server: Serv
 
     shown = browser.post("/admin/notifications/webhook/add/", form, follow=True).content.decode()
     hook = Webhook.objects.get()
-    assert (hook.secret or "?") in shown
+    assert (hook.sealed.secret or "?") in shown
     page = f"/admin/notifications/webhook/{hook.pk}/change/"
-    assert (hook.secret or "?") not in browser.get(page).content.decode()
+    assert (hook.sealed.secret or "?") not in browser.get(page).content.decode()
     listed = browser.get("/admin/notifications/webhook/").content.decode()
     assert "127.0.0.1" in listed
     assert "in-the-path" not in listed
@@ -367,7 +369,7 @@ def test_a_manager_makes_one_and_sees_what_comes_of_it(bureau: Any, server: Serv
 
     renewed = browser.post(f"/admin/webhooks/{hook.pk}/renew/", follow=True).content.decode()
     hook.refresh_from_db()
-    assert (hook.secret or "?") in renewed
+    assert (hook.sealed.secret or "?") in renewed
     browser.post(f"/admin/webhooks/{hook.pk}/pause/")
     trouble(client, code="v.other")
     assert not WebhookEvent.objects.filter(ended_at=None).exists()
@@ -415,5 +417,8 @@ def test_others_see_none(bureau: Any, server: Server, role: str) -> None:
 
 
 def test_no_address_no_row(bureau: Any) -> None:
-    with pytest.raises(ValidationError):
-        Webhook(organisation=bureau, name="x", url="").full_clean()
+    browser = signed_in(MembershipFactory(organisation=bureau, role="owner").user)
+    form = {"organisation": bureau.pk, "name": "x", "url": "", "all_clients": "on"}
+
+    assert "This field is required" in browser.post("/admin/notifications/webhook/add/", form).content.decode()
+    assert not Webhook.objects.exists()

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from typing import Any
 
 from django import forms
@@ -12,14 +13,27 @@ from unfold.decorators import display
 from apps.clients.admin import ChosenClientsAdmin, ChosenClientsForm, tell_once
 from apps.core.addresses import AddressRefusedError, check_address
 from apps.core.admin import ago, badge
+from apps.core.encryption import InvalidToken
 from apps.notifications.actions import resolve_problems
-from apps.notifications.models import Webhook
+from apps.notifications.models import Webhook, WebhookSecret
 from apps.notifications.webhooks import host_of, new_secret
 
 EVENTS_SHOWN = 20
 
 
 class WebhookForm(ChosenClientsForm):
+    url = forms.CharField(
+        label=_("address"),
+        help_text=_("HTTPS; each event is sent there as JSON by POST."),
+        widget=AdminURLFieldWidget(attrs={"class": "k-input"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            with suppress(InvalidToken):  # unreadable: it is entered anew
+                self.fields["url"].initial = self.instance.sealed.url
+
     def clean_url(self) -> str:
         url: str = self.cleaned_data["url"].strip()
         try:
@@ -48,19 +62,15 @@ class WebhookAdmin(ChosenClientsAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002 - Django's signature
         return ("organisation",) if obj else ()
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if db_field.name == "url":
-            field.widget = AdminURLFieldWidget(attrs={"class": "k-input"})
-        return field
-
     def save_model(self, request: HttpRequest, obj: Webhook, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
-        obj.host = host_of(obj.url or "")
-        secret = "" if change else new_secret()
-        if secret:
-            obj.secret = secret
+        url = form.cleaned_data["url"]
+        obj.host = host_of(url)
         super().save_model(request, obj, form, change)
-        if secret:
+        if change:
+            WebhookSecret.objects.filter(webhook=obj).update(url=url)
+        else:
+            secret = new_secret()
+            WebhookSecret.objects.create(webhook=obj, url=url, secret=secret)
             tell_once(request, _("Copy the secret now; it is not shown again:"), secret)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
