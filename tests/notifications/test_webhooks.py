@@ -4,14 +4,19 @@ import base64
 import hashlib
 import hmac
 import json
+import os
+import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 import time_machine
+from cryptography.fernet import Fernet
 from django.db import connection
 from django.test import Client as Browser
 from django.utils import timezone
@@ -25,8 +30,10 @@ from apps.notifications import delivery, webhooks
 from apps.notifications.actions import Trouble, mute_problem, raise_problem, resolve_problems
 from apps.notifications.models import Problem, Webhook, WebhookEvent, WebhookSecret
 from apps.notifications.tasks import tell
+from tests.conftest import Manage
 from tests.factories import ClientFactory, ConnectionFactory, ConnectorFactory, MembershipFactory, OrganisationFactory
 from tests.office.bureau import signed_in
+from tests.sync.bureau import start as started
 
 
 class Server(ThreadingHTTPServer):
@@ -37,6 +44,8 @@ class Server(ThreadingHTTPServer):
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.answers: list[int] = []
         self.hold: threading.Event | None = None
+        self.dripped: list[float] = []  # when a line of an answer without end was sent
+        self.drips = False
         self.url = f"http://127.0.0.1:{self.server_port}/hooks/in-the-path"
 
 
@@ -45,15 +54,26 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.server.hold is not None:
-            self.server.hold.wait(10)
         status = self.server.answers.pop(0) if self.server.answers else 204
         self.server.got.append((dict(self.headers), body))
+        if self.server.hold is not None:
+            self.server.hold.wait(60)
+        if self.server.drips:
+            return self.drip()
         self.send_response(status)
         if status in (301, 302):
             self.send_header("Location", self.server.url)
         self.send_header("Content-Length", "0")
         self.end_headers()
+        return None
+
+    def drip(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        with suppress(OSError):
+            while len(self.server.dripped) < 40:
+                self.wfile.write(b"X-More: to come\r\n")
+                self.server.dripped.append(time.monotonic())
+                time.sleep(0.2)
 
     def log_message(self, *_: Any) -> None:
         """Quiet."""
@@ -339,6 +359,100 @@ def test_a_lost_task_is_queued_again(bureau: Any, server: Server) -> None:
         assert delivery.reap() == 0
         assert OrmQ.objects.count() == 1
         assert tell(hook.pk) == "1 told"
+
+
+def test_a_receiver_that_drips_its_answer_is_left_at_the_deadline(
+    bureau: Any, server: Server, settings: Any, wait_until: Callable[..., None]
+) -> None:
+    settings.KONTOR_WEBHOOK_SECONDS = 1
+    hook = hook_of(bureau, server.url)
+    webhooks.send_test(webhook=hook, actor=None)
+    server.drips = True
+
+    began = time.monotonic()
+    assert tell(hook.pk) == "failed"
+    assert time.monotonic() - began < 4  # it would drip for eight
+    hook.refresh_from_db()
+    assert (hook.last_error, hook.failures, hook.token) == ("no answer within 1 s", 1, "")
+    assert (hook.not_before or began) > timezone.now()
+    wait_until(lambda: not any(one.name == "webhook" for one in threading.enumerate()), seconds=5)
+    assert len(server.dripped) < 40  # its connection was shut
+
+
+SENDER = """
+from apps.notifications.tasks import tell
+print(tell(int(sys.argv[1])), flush=True)
+"""
+
+
+def test_killed_between_the_receivers_answer_and_our_mark_it_is_told_again_under_the_same_id(
+    manage: Manage, server: Server, settings: Any, wait_until: Callable[..., None]
+) -> None:
+    organisation = OrganisationFactory()
+    hook = hook_of(organisation, server.url)
+    for n in range(2):
+        trouble(ClientFactory(organisation=organisation), title=f"Trouble {n}.")
+    manage.environment["CONNECTOR_ALLOW_PRIVATE_HOSTS"] = settings.CONNECTOR_ALLOW_PRIVATE_HOSTS[0]
+    manage.environment["KONTOR_WEBHOOK_SECONDS"] = "60"
+    server.hold = threading.Event()
+    process = started(manage, SENDER, hook.pk)
+    wait_until(lambda: len(server.got) == 1, seconds=60)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    server.hold.set()
+    server.hold = None
+
+    assert tell(hook.pk) == "not ours"  # as far as anybody knows, it is at work
+    Webhook.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert delivery.reap() == 1
+    assert tell(hook.pk) == "failed"
+    hook.refresh_from_db()
+    assert (hook.failures, hook.last_error) == (1, delivery.LOST)
+    assert tell(hook.pk) == "not ours"  # its wait has begun
+    Webhook.objects.update(not_before=None)
+    assert tell(hook.pk) == "2 told"
+
+    ids = [headers["webhook-id"] for headers, _body in server.got]
+    assert ids[0] == ids[1] != ids[2]
+    assert [json.loads(body)["data"]["problem"]["title"] for _headers, body in server.got] == [
+        "Trouble 0.", "Trouble 0.", "Trouble 1.",
+    ]  # fmt: skip
+
+
+def test_a_secret_that_cannot_be_read_is_that_webhooks_failure_only(bureau: Any, server: Server) -> None:
+    broken, well = hook_of(bureau, server.url, name="Broken"), hook_of(bureau, server.url, name="Well")
+    foreign = Fernet(Fernet.generate_key()).encrypt(b"whsec_AAAA")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE notifications_webhooksecret SET secret = %s WHERE webhook_id = %s", [foreign, broken.pk])
+
+    problem = trouble(ClientFactory(organisation=bureau))
+    assert (tell(broken.pk), tell(well.pk)) == ("failed", "1 told")
+    broken.refresh_from_db()
+    assert (broken.last_error, broken.failures, broken.token) == (delivery.UNREADABLE, 1, "")
+    with time_machine.travel(broken.not_before, tick=True):  # type: ignore[arg-type] # it failed
+        assert delivery.reap() == 1
+    assert problem.resolved_at is None
+
+    browser = signed_in(MembershipFactory(organisation=bureau, role="owner").user)
+    assert browser.get(f"/admin/notifications/webhook/{broken.pk}/change/").status_code == 200
+    assert browser.get("/admin/notifications/webhook/").status_code == 200
+    webhooks.renew_secret(webhook=broken, actor=None)  # the way out
+    Webhook.objects.update(not_before=None)
+    assert tell(broken.pk) == "1 told"
+
+
+def test_what_failed_once_for_long_and_works_again_is_not_paused_by_its_past(bureau: Any, server: Server) -> None:
+    long_ago = timezone.now() - timedelta(days=30)
+    hook = hook_of(bureau, server.url, failures=2, failing_since=long_ago)
+    for n in range(2):
+        trouble(ClientFactory(organisation=bureau), title=f"Trouble {n}.")
+    server.answers = [204, 500]
+
+    assert tell(hook.pk) == "failed"
+
+    hook.refresh_from_db()
+    assert hook.failures == 1
+    assert (hook.failing_since or long_ago) > long_ago + timedelta(days=29)
 
 
 # -- Its page -----------------------------------------------------------------------------------------------------------
