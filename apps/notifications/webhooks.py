@@ -17,7 +17,7 @@ from apps.core.scope import system_scope
 from apps.notifications.enums import EventKind
 from apps.notifications.models import Problem, Webhook, WebhookEvent, WebhookSecret
 
-LANE = "nightly"
+LANE = "nightly+"  # before the runs of the lane: sync.broker
 PREFIX = "whsec_"
 SECRET_BYTES = 32
 FORMER_FOR = timedelta(hours=24)
