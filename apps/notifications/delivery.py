@@ -26,6 +26,7 @@ from apps.core.scope import reader_scope
 from apps.notifications.actions import Trouble, raise_problem, resolve_problems
 from apps.notifications.models import Affected, Problem, Webhook, WebhookEvent
 from apps.notifications.posting import post
+from apps.notifications.queries import WEBHOOK_REFUSED as REFUSED
 from apps.notifications.webhooks import enqueue
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,6 @@ log = logging.getLogger(__name__)
 SLICE_SECONDS = 20.0
 LONGEST_WAIT = timedelta(hours=6)
 CLIENTS_NAMED = 100
-REFUSED = "webhook.refused"
 TOLD_AFTER = 3  # failures in a row before people are told
 GONE = 410
 LOST = "Kontor was cut off while it sent"

@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from apps.audit.models import AuditLine
 from apps.core.scope import organisation_scope, system_scope
 from apps.notifications import delivery, webhooks
-from apps.notifications.actions import Trouble, mute_problem, raise_problem, resolve_problems
+from apps.notifications.actions import Trouble, mute_problem, raise_problem, resolve_problems, unmute_problem
 from apps.notifications.models import Problem, Webhook, WebhookEvent, WebhookSecret
 from apps.notifications.tasks import tell
 from tests.conftest import Manage
@@ -515,6 +516,72 @@ def test_its_failure_is_a_problem_that_leads_to_its_page(bureau: Any, server: Se
     browser.post(f"/admin/notifications/webhook/{hook.pk}/delete/", {"post": "yes"})
     assert not Webhook.objects.exists()
     assert not Problem.objects.filter(resolved_at=None).exists()
+
+
+@pytest.mark.parametrize(
+    ("role", "sees"), [("manager", True), ("accountant", False), ("reviewer", False), ("read_only", False)]
+)
+def test_its_failure_is_shown_to_those_who_may_see_webhooks(
+    bureau: Any, server: Server, role: str, sees: bool  # noqa: FBT001
+) -> None:  # fmt: skip
+    hook = hook_of(bureau, server.url)
+    server.answers = [410]
+    webhooks.send_test(webhook=hook, actor=None)
+    tell(hook.pk)
+    problem = Problem.objects.get()
+    told = Trouble(code="v.key", failure="reconnect", who="bureau", title="The bureau's key is refused.")
+    raise_problem(client=None, subject=ConnectorFactory(organisation=bureau), trouble=told)
+    user = MembershipFactory(organisation=bureau, role=role).user
+    ClientFactory(organisation=bureau, responsible=user)
+    browser = signed_in(user)
+
+    for path in ("", "bell/", "notifications/problem/"):
+        shown = browser.get(f"/admin/{path}").content.decode()
+        assert ("is not taken" in shown) == sees, path
+        assert "key is refused." in shown
+    page = browser.get(f"/admin/notifications/problem/{problem.pk}/change/")
+    assert page.status_code == (200 if sees else 404)
+
+
+def test_a_name_that_leads_inside_does_not_tell_where(bureau: Any, settings: Any, monkeypatch: Any) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.20.30.40", 443))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_values: found)
+    hook = hook_of(bureau, "https://hooks.example.org/x")
+    webhooks.send_test(webhook=hook, actor=None)
+    for _ in range(delivery.TOLD_AFTER):
+        Webhook.objects.update(not_before=None)
+        assert tell(hook.pk) == "failed"
+
+    hook.refresh_from_db()
+    assert hook.last_error == "hooks.example.org leads to a private address"
+    assert "10.20.30.40" not in repr(list(Problem.objects.values()))
+    assert Problem.objects.get().title.endswith("leads to a private address.")
+
+
+def test_figures_of_hidden_books_are_not_on_its_page_nor_in_the_audit_log(bureau: Any, server: Server) -> None:
+    hook = hook_of(bureau, server.url)
+    client = ClientFactory(organisation=bureau, name="Nordlys AS")
+    problem = trouble(client, code="ledger.differs", title="Account 1500 differs by 1,234.50.")
+    trouble(client, code="v.bad_key")
+    webhooks.send_test(webhook=hook, actor=None)
+    mute_problem(problem=problem, until=timezone.localdate(), reason="known", actor=None)
+    unmute_problem(problem=problem, actor=None)
+    browser = signed_in(MembershipFactory(organisation=bureau, role="owner").user)
+    page = f"/admin/notifications/webhook/{hook.pk}/change/"
+    assert "1,234.50" in browser.get(page).content.decode()
+
+    client.hidden_at = timezone.now()
+    client.save()
+    shown = browser.get(page).content.decode()
+    assert "1,234.50" not in shown
+    assert "The key is not accepted." in shown
+    assert shown.count("problem opened") == 1
+    assert '<span class="k-small k-quiet k-code">' in shown
+    assert "<td>test<br>" in shown  # of no client
+    assert "1,234.50" not in repr(list(AuditLine.objects.values()))
+    assert set(AuditLine.objects.filter(action__startswith="problem.").values_list("subject", flat=True)) == {
+        "ledger.differs · Nordlys AS"
+    }
 
 
 @pytest.mark.parametrize("role", ["accountant", "reviewer", "read_only", "auditor"])
