@@ -12,6 +12,7 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from apps.audit.actions import note
+from apps.clients.models import Client
 from apps.core.encryption import InvalidToken
 from apps.core.scope import system_scope
 from apps.notifications.enums import EventKind
@@ -66,8 +67,23 @@ def send_test(*, webhook: Webhook, actor: Any) -> None:
         enqueue(webhook.pk)
 
 
-def renew_secret(*, webhook: Webhook, actor: Any) -> str:
-    """The new secret, readable only now; the former one signs too for a day."""
+def drop_unseen(*, webhook: Webhook, actor: Any) -> int:
+    """Who takes a webhook into his hands gets no more of clients that he does not see; how many it tells of no longer.
+
+    To be asked in the scope of that person.
+    """
+    with system_scope("clients of the webhook that the person does not see"):
+        before = set(webhook.clients.values_list("pk", flat=True))
+    unseen = before - set(Client.objects.filter(pk__in=before).values_list("pk", flat=True))
+    if unseen:
+        with transaction.atomic(), system_scope("clients of the webhook that the person does not see"):
+            webhook.clients.remove(*unseen)
+            _note(webhook, actor, "webhook.clients_dropped", clients=len(unseen))
+    return len(unseen)
+
+
+def renew_secret(*, webhook: Webhook, actor: Any) -> tuple[str, int]:
+    """The new secret, readable only now, and how many clients were dropped; the former one signs too for a day."""
     with transaction.atomic():
         Webhook.objects.select_for_update(of=("self",)).get(pk=webhook.pk)
         rows = WebhookSecret.objects.filter(webhook=webhook)
@@ -78,7 +94,7 @@ def renew_secret(*, webhook: Webhook, actor: Any) -> str:
         new = new_secret()
         rows.update(secret=new, former_secret=former, former_until=timezone.now() + FORMER_FOR)
         _note(webhook, actor, "webhook.secret_renewed")
-    return new
+        return new, drop_unseen(webhook=webhook, actor=actor)
 
 
 def pause(*, webhook: Webhook, actor: Any) -> None:
@@ -88,13 +104,16 @@ def pause(*, webhook: Webhook, actor: Any) -> None:
             _note(webhook, actor, "webhook.paused")
 
 
-def resume(*, webhook: Webhook, actor: Any) -> None:
+def resume(*, webhook: Webhook, actor: Any) -> int:
+    """How many clients were dropped."""
     with transaction.atomic():
         rows = Webhook.objects.filter(pk=webhook.pk).exclude(paused_at=None)
         if rows.update(paused_at=None, not_before=None, failing_since=None, token="", lease_until=None):
             _note(webhook, actor, "webhook.resumed")
             enqueue(webhook.pk)
+            return drop_unseen(webhook=webhook, actor=actor)
+    return 0
 
 
-def _note(webhook: Webhook, actor: Any, action: str) -> None:
-    note(organisation_id=webhook.organisation_id, actor=actor, action=action, subject=webhook)
+def _note(webhook: Webhook, actor: Any, action: str, **details: int) -> None:
+    note(organisation_id=webhook.organisation_id, actor=actor, action=action, subject=webhook, details=details)

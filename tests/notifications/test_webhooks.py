@@ -26,6 +26,7 @@ from standardwebhooks.webhooks import Webhook as Receiver
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from apps.audit.models import AuditLine
+from apps.clients.models import Assignment
 from apps.core.scope import organisation_scope, system_scope
 from apps.notifications import delivery, webhooks
 from apps.notifications.actions import Trouble, mute_problem, raise_problem, resolve_problems, unmute_problem
@@ -175,7 +176,7 @@ def test_the_signature_is_the_one_of_standard_webhooks(bureau: Any, server: Serv
 def test_for_a_day_the_former_secret_signs_too(bureau: Any, server: Server) -> None:
     hook = hook_of(bureau, server.url)
     former = hook.sealed.secret or ""
-    new = webhooks.renew_secret(webhook=hook, actor=None)
+    new, _dropped = webhooks.renew_secret(webhook=hook, actor=None)
     webhooks.send_test(webhook=hook, actor=None)
     tell(hook.pk)
 
@@ -595,6 +596,35 @@ def test_others_see_none(bureau: Any, server: Server, role: str) -> None:
         assert browser.post(f"/admin/webhooks/{hook.pk}/{what}/").status_code == 403
     with organisation_scope({bureau.pk}):
         assert not WebhookEvent.objects.exists()
+
+
+@pytest.mark.parametrize("how", ["url", "renew", "resume", "name"])
+def test_who_takes_it_over_gets_nothing_of_clients_he_does_not_see(bureau: Any, server: Server, how: str) -> None:
+    named = MembershipFactory(organisation=bureau, role="owner")
+    secret, usual = ClientFactory(organisation=bureau, restricted=True), ClientFactory(organisation=bureau)
+    Assignment.objects.create(client=secret, membership=named, kind="named")
+    hook = hook_of(bureau, server.url, all_clients=False)
+    hook.clients.set([secret, usual])
+
+    for user in (named.user, MembershipFactory(organisation=bureau, role="manager").user):
+        stays = user == named.user or how == "name"
+        browser = signed_in(user)
+        if how == "resume":
+            webhooks.pause(webhook=hook, actor=None)
+        if how in ("renew", "resume"):
+            page = browser.post(f"/admin/webhooks/{hook.pk}/{how}/", follow=True)
+        else:
+            url = f"{server.url}/of/{user.pk}" if how == "url" else server.url
+            chosen = [usual.pk, secret.pk] if user == named.user else [usual.pk]
+            form = {"name": f"Of {user.pk}", "url": url, "clients": chosen}
+            page = browser.post(f"/admin/notifications/webhook/{hook.pk}/change/", form, follow=True)
+            hook.refresh_from_db()
+            assert (hook.name, hook.sealed.url) == (f"Of {user.pk}", url)
+
+        assert set(hook.clients.all()) == ({secret, usual} if stays else {usual})
+        assert ("It no longer tells of 1 client that you do not see" in page.content.decode()) != stays
+        lines = AuditLine.objects.filter(action="webhook.clients_dropped").values_list("details", "actor")
+        assert list(lines) == ([] if stays else [({"clients": 1}, str(user))])
 
 
 def test_no_address_no_row(bureau: Any) -> None:

@@ -3,11 +3,12 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminURLFieldWidget
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.decorators import display
 
 from apps.clients.admin import ChosenClientsAdmin, ChosenClientsForm, tell_once
@@ -16,7 +17,7 @@ from apps.core.admin import ago, badge
 from apps.core.encryption import InvalidToken
 from apps.notifications.actions import resolve_problems
 from apps.notifications.models import Webhook, WebhookSecret
-from apps.notifications.webhooks import host_of, new_secret
+from apps.notifications.webhooks import drop_unseen, host_of, new_secret
 
 EVENTS_SHOWN = 20
 
@@ -43,6 +44,16 @@ class WebhookForm(ChosenClientsForm):
                 _("Kontor does not send to this address: %(reason)s."), params={"reason": error}
             ) from error
         return url
+
+
+def tell_dropped(request: HttpRequest, count: int) -> None:
+    if count:
+        words = ngettext(
+            "It no longer tells of %(count)d client that you do not see; people named for it can add it again.",
+            "It no longer tells of %(count)d clients that you do not see; people named for them can add them again.",
+            count,
+        )
+        messages.warning(request, words % {"count": count})
 
 
 @admin.register(Webhook)
@@ -72,6 +83,12 @@ class WebhookAdmin(ChosenClientsAdmin):
             secret = new_secret()
             WebhookSecret.objects.create(webhook=obj, url=url, secret=secret)
             tell_once(request, _("Copy the secret now; it is not shown again:"), secret)
+
+    def takes_over(self, form: Any) -> bool:
+        return "url" in form.changed_data
+
+    def drop_unseen(self, request: HttpRequest, machine: Any) -> None:
+        tell_dropped(request, drop_unseen(webhook=machine, actor=request.user))
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         resolve_problems(subject=obj)
