@@ -26,7 +26,7 @@ from apps.core.scope import reader_scope
 from apps.notifications.actions import Trouble, raise_problem, resolve_problems
 from apps.notifications.models import Affected, Problem, Webhook, WebhookEvent
 from apps.notifications.posting import post
-from apps.notifications.queries import WEBHOOK_REFUSED as REFUSED
+from apps.notifications.queries import WEBHOOK_REFUSED
 from apps.notifications.webhooks import enqueue
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 SLICE_SECONDS = 20.0
 LONGEST_WAIT = timedelta(hours=6)
 CLIENTS_NAMED = 100
+REFUSED = WEBHOOK_REFUSED
 TOLD_AFTER = 3  # failures in a row before people are told
 GONE = 410
 LOST = "Kontor was cut off while it sent"
@@ -59,8 +60,6 @@ def deliver(webhook_id: int) -> str:
         if time.monotonic() > ends or not _held(hook).update(lease_until=_lease()):
             break
         try:
-            if event.begun_at is not None:
-                raise NotTakenError(LOST)
             told += _told(hook, event)
         except NotTakenError as error:
             return _failed(hook, event, error)
@@ -119,6 +118,8 @@ def _waits(webhook_id: int) -> bool:
 
 
 def _told(hook: Webhook, event: WebhookEvent) -> int:
+    if event.begun_at is not None:
+        raise NotTakenError(LOST)  # another sender ended without a word
     rows = WebhookEvent.objects.filter(pk=event.pk)
     rows.update(begun_at=timezone.now(), attempts=models.F("attempts") + 1)
     body = body_of(hook, event)

@@ -46,7 +46,7 @@ class Call:
         with self.lock:
             if self.over:
                 opened.close()
-                raise TimeoutError("the deadline is over")  # noqa: TRY003 - nobody reads it
+                raise TimeoutError("the deadline is over")
             self.held.append(opened.dup())
         return opened
 
@@ -71,7 +71,7 @@ class _Adapter(GuardedAdapter):
 
 
 def _held(kind: Any, call: Call) -> Any:
-    class Held(kind):  # type: ignore[misc]
+    class Held(kind):
         def _new_conn(self) -> socket.socket:
             return call.hold(super()._new_conn())
 

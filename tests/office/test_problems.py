@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import connection as database
+from django.db import transaction
 from django.utils import timezone
 
 from apps.audit.models import AuditLine
@@ -321,7 +322,7 @@ def test_a_muted_night_stays_muted_while_it_gets_better_and_the_next_one_speaks(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite lets nobody write meanwhile")
+@pytest.mark.skipif(database.vendor == "sqlite", reason="SQLite lets nobody write meanwhile")
 @pytest.mark.parametrize("act", ["mute", "resolve"])
 @pytest.mark.parametrize("first", [True, False])
 def test_what_people_do_while_it_is_raised_again_is_not_undone(act: str, first: bool) -> None:  # noqa: FBT001
@@ -340,7 +341,7 @@ def test_what_people_do_while_it_is_raised_again_is_not_undone(act: str, first: 
             done.set()
             if first:
                 sleep(1)
-        connection.close()
+        database.close()
 
     thread = Thread(target=person)
 
@@ -355,7 +356,7 @@ def test_what_people_do_while_it_is_raised_again_is_not_undone(act: str, first: 
             done.wait(1)
         return result
 
-    with connection.execute_wrapper(meanwhile):
+    with database.execute_wrapper(meanwhile):
         raise_problem(client=client, subject=client, trouble=told)
     thread.join(20)
 
