@@ -37,7 +37,7 @@ class ChosenClientsAdmin(AuditedAdmin):
     filter_horizontal = ("clients",)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001 - Django's
-        """Clients that the reader does not see were not in the form, and stay named."""
+        """Clients that the reader does not see were not in the form, and stay named unless the reader takes it over."""
         machine: ChosenClients = form.instance
         with system_scope("clients of the machine that the reader does not see"):
             before = set(machine.clients.values_list("pk", flat=True))
@@ -45,6 +45,14 @@ class ChosenClientsAdmin(AuditedAdmin):
         super().save_related(request, form, formsets, change)
         with system_scope("clients of the machine that the reader does not see"):
             machine.clients.add(*unseen)
+        if unseen and self.takes_over(form):
+            self.drop_unseen(request, machine)
+
+    def takes_over(self, form: Any) -> bool:  # noqa: ARG002 - for those whose form can lead what is told elsewhere
+        return False
+
+    def drop_unseen(self, request: HttpRequest, machine: Any) -> None:
+        raise NotImplementedError
 
     @display(description=_("sees"), ordering="all_clients")
     def sees(self, machine: ChosenClients) -> str:

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,7 +22,10 @@ LONGEST_MUTE = timedelta(days=366)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """What went wrong and who must do what; texts are marked for translation where they are written."""
+    """What went wrong and who must do what; texts are marked for translation where they are written.
+
+    `news`: the facts whose change is news; None: all of them, and the title.
+    """
 
     code: str
     failure: str
@@ -31,6 +34,7 @@ class Trouble:
     steps: tuple[str, ...] = ()
     link: str = ""
     facts: dict[str, str] = field(default_factory=dict)
+    news: tuple[str, ...] | None = None
     field: str = ""
     detail: str = ""
 
@@ -61,22 +65,15 @@ def raise_problem(
         "subject_url": url,
     }
     with transaction.atomic():
-        problem, made = Problem.objects.get_or_create(
-            organisation_id=organisation,
-            code=trouble.code,
-            subject_kind=kind,
-            subject_id=key,
-            resolved_at=None,
-            defaults=values,
-        )
+        same = {"organisation_id": organisation, "code": trouble.code, "subject_kind": kind, "subject_id": key}
+        problem, made = _open_problem(same, values)
+        changed = False
         if not made:
-            changed = any(getattr(problem, name) != values[name] for name in ("title_text", "facts", "failure"))
+            changed = _is_news(problem, trouble)
             for name, value in values.items():
                 setattr(problem, name, value)
             problem.times = models.F("times") + 1
-            problem.save()
-        else:
-            changed = False
+            problem.save(update_fields=[*values, "times", "last_at"])
         changed |= _hit(problem, hit)
         if changed and problem.muted_until is not None:
             _speak_again(problem)
@@ -84,6 +81,29 @@ def raise_problem(
         if made or changed:
             tell([problem], EventKind.OPENED if made else EventKind.CHANGED)
     return problem
+
+
+def _open_problem(same: dict[str, Any], values: dict[str, Any]) -> tuple[Problem, bool]:
+    """The open row, locked, or a new one where there is none, or it was resolved while we waited for it."""
+    for last in (False, False, True):
+        row = Problem.objects.select_for_update(of=("self",)).filter(**same, resolved_at=None).first()
+        if row is not None:
+            return row, False
+        try:
+            with transaction.atomic():
+                return Problem.objects.create(**same, **values), True
+        except IntegrityError:  # another worker has opened it meanwhile
+            if last:
+                raise
+    raise AssertionError
+
+
+def _is_news(problem: Problem, trouble: Trouble) -> bool:
+    if problem.failure != trouble.failure:
+        return True
+    if trouble.news is None:
+        return problem.title_text != trouble.title[:300] or problem.facts != trouble.facts
+    return any(problem.facts.get(name) != trouble.facts.get(name) for name in trouble.news)
 
 
 def _hit(problem: Problem, clients: Collection[Client]) -> bool:

@@ -21,10 +21,12 @@ from standardwebhooks.webhooks import Webhook as Signer
 from apps.clients.models import Client
 from apps.clients.reach import reach_of_machine
 from apps.core.addresses import AddressRefusedError, check_address
-from apps.core.outgoing import GuardedAdapter
+from apps.core.encryption import InvalidToken
 from apps.core.scope import reader_scope
 from apps.notifications.actions import Trouble, raise_problem, resolve_problems
 from apps.notifications.models import Affected, Problem, Webhook, WebhookEvent
+from apps.notifications.posting import post
+from apps.notifications.queries import WEBHOOK_REFUSED
 from apps.notifications.webhooks import enqueue
 
 log = logging.getLogger(__name__)
@@ -32,9 +34,11 @@ log = logging.getLogger(__name__)
 SLICE_SECONDS = 20.0
 LONGEST_WAIT = timedelta(hours=6)
 CLIENTS_NAMED = 100
-REFUSED = "webhook.refused"
+REFUSED = WEBHOOK_REFUSED
 TOLD_AFTER = 3  # failures in a row before people are told
 GONE = 410
+LOST = "Kontor was cut off while it sent"
+UNREADABLE = "its address or secret cannot be read with FERNET_KEYS"
 
 
 class NotTakenError(Exception):
@@ -52,17 +56,17 @@ def deliver(webhook_id: int) -> str:
         return "not ours"
     ends = time.monotonic() + SLICE_SECONDS
     told = 0
-    with requests.Session() as http:
-        http.trust_env = False
-        for scheme in ("https://", "http://"):
-            http.mount(scheme, GuardedAdapter(frozenset(settings.CONNECTOR_ALLOW_PRIVATE_HOSTS)))
-        while event := WebhookEvent.objects.filter(webhook=hook, ended_at=None).order_by("pk").first():
-            if time.monotonic() > ends or not _held(hook).update(lease_until=_lease()):
-                break
-            try:
-                told += _told(http, hook, event)
-            except NotTakenError as error:
-                return _failed(hook, error)
+    while event := WebhookEvent.objects.filter(webhook=hook, ended_at=None).order_by("pk").first():
+        if time.monotonic() > ends or not _held(hook).update(lease_until=_lease()):
+            break
+        try:
+            told += _told(hook, event)
+        except NotTakenError as error:
+            return _failed(hook, event, error)
+        except InvalidToken:
+            return _failed(hook, event, NotTakenError(UNREADABLE))
+        except Exception as error:  # noqa: BLE001 - any fault of ours: one webhook's, and never the worker's
+            return _failed(hook, event, NotTakenError(type(error).__name__))  # its words may hold the address
     if _held(hook).update(token="", lease_until=None) and _waits(hook.pk):
         enqueue(hook.pk)
     return f"{told} told"
@@ -113,31 +117,30 @@ def _waits(webhook_id: int) -> bool:
     return WebhookEvent.objects.filter(webhook=webhook_id, ended_at=None).exists()
 
 
-def _told(http: requests.Session, hook: Webhook, event: WebhookEvent) -> int:
+def _told(hook: Webhook, event: WebhookEvent) -> int:
+    if event.begun_at is not None:
+        raise NotTakenError(LOST)  # another sender ended without a word
     rows = WebhookEvent.objects.filter(pk=event.pk)
     rows.update(begun_at=timezone.now(), attempts=models.F("attempts") + 1)
     body = body_of(hook, event)
     if body is not None:
-        try:
-            _post(http, hook, event, body)
-        except NotTakenError:
-            rows.update(begun_at=None)  # what happens until the next attempt is told by it
-            raise
+        _post(hook, event, body)
         now = timezone.now()
         recovered = bool(hook.failures)
         _held(hook).update(failures=0, failing_since=None, last_error="", last_sent_at=now)
         if recovered:
             _works_again(hook)
-            hook.failures = 0
+            hook.failures, hook.failing_since = 0, None
     rows.update(ended_at=timezone.now(), told=body is not None)
     return int(body is not None)
 
 
-def _post(http: requests.Session, hook: Webhook, event: WebhookEvent, body: str) -> None:
+def _post(hook: Webhook, event: WebhookEvent, body: str) -> None:
     now = timezone.now()
-    signatures = [Signer(hook.secret or "").sign(str(event.event_id), now, body)]
-    if hook.former_secret and hook.former_until and hook.former_until > now:
-        signatures.append(Signer(hook.former_secret).sign(str(event.event_id), now, body))
+    sealed = hook.sealed
+    signatures = [Signer(sealed.secret or "").sign(str(event.event_id), now, body)]
+    if sealed.former_secret and sealed.former_until and sealed.former_until > now:
+        signatures.append(Signer(sealed.former_secret).sign(str(event.event_id), now, body))
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "Kontor",
@@ -145,17 +148,19 @@ def _post(http: requests.Session, hook: Webhook, event: WebhookEvent, body: str)
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(signatures),
     }
-    url = hook.url or ""
-    seconds = settings.KONTOR_WEBHOOK_SECONDS
+    url = sealed.url or ""
+    allowed = frozenset(settings.CONNECTOR_ALLOW_PRIVATE_HOSTS)
     try:
-        check_address(url, allow_private=settings.CONNECTOR_ALLOW_PRIVATE_HOSTS)
-        with http.post(
-            url, data=body.encode(), headers=headers, timeout=(min(5.0, seconds), seconds), allow_redirects=False,
-            stream=True,
-        ) as answer:  # fmt: skip
-            status = answer.status_code
+        check_address(url, allow_private=allowed)
     except AddressRefusedError as error:
         raise NotTakenError(str(error).replace(url, hook.host)) from error
+    try:
+        status = post(url, body.encode(), headers, seconds=settings.KONTOR_WEBHOOK_SECONDS, allow_private=allowed)
+    except AddressRefusedError as error:
+        # which one it is would tell of the network that Kontor stands in
+        raise NotTakenError(f"{hook.host} leads to a private address") from error
+    except TimeoutError as error:
+        raise NotTakenError(str(error)) from error
     except (requests.RequestException, OSError) as error:
         raise NotTakenError(type(error).__name__) from error  # its words hold the address
     if status == GONE:
@@ -164,7 +169,7 @@ def _post(http: requests.Session, hook: Webhook, event: WebhookEvent, body: str)
         raise NotTakenError(f"HTTP {status}")
 
 
-def _failed(hook: Webhook, error: NotTakenError) -> str:
+def _failed(hook: Webhook, event: WebhookEvent, error: NotTakenError) -> str:
     now = timezone.now()
     failures = hook.failures + 1
     since = hook.failing_since or now
@@ -172,6 +177,8 @@ def _failed(hook: Webhook, error: NotTakenError) -> str:
     given_up = error.final or now - since > timedelta(days=settings.KONTOR_WEBHOOK_DAYS)
     log.warning("webhook %s was not taken (%s in a row): %s", hook.pk, failures, error)
     with transaction.atomic():
+        # what happens until the next attempt is told by it
+        WebhookEvent.objects.filter(pk=event.pk, ended_at=None).update(begun_at=None)
         held = _held(hook).update(
             token="", lease_until=None, not_before=now + wait, failures=failures, failing_since=since,
             last_error=str(error)[:300], paused_at=now if given_up else None,

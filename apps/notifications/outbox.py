@@ -24,7 +24,7 @@ from apps.notifications.models import Mail
 
 log = logging.getLogger(__name__)
 
-LANE = "nightly"
+LANE = "nightly+"  # before the runs of the lane: sync.broker
 MOST_ATTEMPTS = 8
 MOST_UNSURE = 2
 SMTP_SECONDS = 20

@@ -9,6 +9,7 @@ from apps.clients.models import Client
 from apps.notifications.models import Affected, Looked, Problem
 
 NAMED = 5
+WEBHOOK_REFUSED = "webhook.refused"
 
 
 def not_muted(prefix: str = "") -> Q:
@@ -18,6 +19,14 @@ def not_muted(prefix: str = "") -> Q:
 def waiting_problems() -> QuerySet[Problem]:
     """Open, and not muted now."""
     return Problem.objects.filter(not_muted(), resolved_at=None)
+
+
+def shown_to(user: Any, rows: QuerySet[Problem]) -> QuerySet[Problem]:
+    """That a webhook is not taken names hosts and errors: for those who may see webhooks."""
+    if user.is_superuser:
+        return rows
+    may = [pk for pk in user.roles() if user.may("notifications.webhook.view", pk)]
+    return rows.exclude(~Q(organisation__in=may), code=WEBHOOK_REFUSED)
 
 
 def of_client(client: Client) -> QuerySet[Problem]:

@@ -12,11 +12,13 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from apps.audit.actions import note
+from apps.clients.models import Client
+from apps.core.encryption import InvalidToken
 from apps.core.scope import system_scope
 from apps.notifications.enums import EventKind
-from apps.notifications.models import Problem, Webhook, WebhookEvent
+from apps.notifications.models import Problem, Webhook, WebhookEvent, WebhookSecret
 
-LANE = "nightly"
+LANE = "nightly+"  # before the runs of the lane: sync.broker
 PREFIX = "whsec_"
 SECRET_BYTES = 32
 FORMER_FOR = timedelta(hours=24)
@@ -65,15 +67,34 @@ def send_test(*, webhook: Webhook, actor: Any) -> None:
         enqueue(webhook.pk)
 
 
-def renew_secret(*, webhook: Webhook, actor: Any) -> str:
-    """The new secret, readable only now; the former one signs too for a day."""
+def drop_unseen(*, webhook: Webhook, actor: Any) -> int:
+    """Who takes a webhook into his hands gets no more of clients that he does not see; how many it tells of no longer.
+
+    To be asked in the scope of that person.
+    """
+    with system_scope("clients of the webhook that the person does not see"):
+        before = set(webhook.clients.values_list("pk", flat=True))
+    unseen = before - set(Client.objects.filter(pk__in=before).values_list("pk", flat=True))
+    if unseen:
+        with transaction.atomic(), system_scope("clients of the webhook that the person does not see"):
+            webhook.clients.remove(*unseen)
+            _note(webhook, actor, "webhook.clients_dropped", clients=len(unseen))
+    return len(unseen)
+
+
+def renew_secret(*, webhook: Webhook, actor: Any) -> tuple[str, int]:
+    """The new secret, readable only now, and how many clients were dropped; the former one signs too for a day."""
     with transaction.atomic():
-        row = Webhook.objects.select_for_update(of=("self",)).get(pk=webhook.pk)
-        row.former_secret, row.former_until = row.secret, timezone.now() + FORMER_FOR
-        row.secret = new_secret()
-        row.save(update_fields=["secret", "former_secret", "former_until"])
-        _note(row, actor, "webhook.secret_renewed")
-    return row.secret
+        Webhook.objects.select_for_update(of=("self",)).get(pk=webhook.pk)
+        rows = WebhookSecret.objects.filter(webhook=webhook)
+        try:
+            former = rows.values_list("secret", flat=True).get() or ""
+        except InvalidToken:
+            former = ""  # a new one is the way out
+        new = new_secret()
+        rows.update(secret=new, former_secret=former, former_until=timezone.now() + FORMER_FOR)
+        _note(webhook, actor, "webhook.secret_renewed")
+        return new, drop_unseen(webhook=webhook, actor=actor)
 
 
 def pause(*, webhook: Webhook, actor: Any) -> None:
@@ -83,13 +104,16 @@ def pause(*, webhook: Webhook, actor: Any) -> None:
             _note(webhook, actor, "webhook.paused")
 
 
-def resume(*, webhook: Webhook, actor: Any) -> None:
+def resume(*, webhook: Webhook, actor: Any) -> int:
+    """How many clients were dropped."""
     with transaction.atomic():
         rows = Webhook.objects.filter(pk=webhook.pk).exclude(paused_at=None)
         if rows.update(paused_at=None, not_before=None, failing_since=None, token="", lease_until=None):
             _note(webhook, actor, "webhook.resumed")
             enqueue(webhook.pk)
+            return drop_unseen(webhook=webhook, actor=actor)
+    return 0
 
 
-def _note(webhook: Webhook, actor: Any, action: str) -> None:
-    note(organisation_id=webhook.organisation_id, actor=actor, action=action, subject=webhook)
+def _note(webhook: Webhook, actor: Any, action: str, **details: int) -> None:
+    note(organisation_id=webhook.organisation_id, actor=actor, action=action, subject=webhook, details=details)

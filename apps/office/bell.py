@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from apps.notifications.queries import clients_named, unread_of, waiting_problems
+from apps.notifications.queries import clients_named, shown_to, unread_of, waiting_problems
 from apps.office.onboarding import progress_text as onboarding_text
 from apps.office.pages import seen_by
 from apps.office.problems import problem_colour
@@ -21,7 +21,7 @@ SHOWN = 8
 
 def bell_of(user: Any) -> dict[str, Any]:
     """Of the bureaus in scope, in a fixed number of questions and a few per problem shown."""
-    rows = seen_by(user, "notifications.problem.view", waiting_problems(), "organisation")
+    rows = seen_by(user, "notifications.problem.view", shown_to(user, waiting_problems()), "organisation")
     problems = list(rows.select_related("client").order_by("-told_at")[: SHOWN + 1])
     live = seen_by(user, "sync.run.view", Run.objects.filter(state__in=LIVE), "organisation")
     runs = list(live.select_related("client").order_by("-started_at", "pk")[: SHOWN + 1])

@@ -19,7 +19,7 @@ from apps.flows.models import Feed
 from apps.ledger.admin.versions import move_badge
 from apps.ledger.enums import Move
 from apps.ledger.models import Finding, LedgerState, Source, VoucherVersion
-from apps.notifications.queries import of_client, waiting_problems
+from apps.notifications.queries import of_client, shown_to, waiting_problems
 from apps.office.problems import problem_card
 from apps.sync.admin.runs import differences_of, run_badge
 from apps.sync.enums import LIVE, RunKind, RunState
@@ -137,7 +137,7 @@ def progress(client: Client) -> dict[str, Any]:
 def home(user: Any) -> dict[str, Any]:
     """Five questions to the database, however many clients there are."""
     statuses = [status_of(client) for client in with_status(Client.objects.order_by("name"))]
-    waiting = seen_by(user, "notifications.problem.view", waiting_problems(), "organisation")
+    waiting = seen_by(user, "notifications.problem.view", shown_to(user, waiting_problems()), "organisation")
     problems = list(waiting.select_related("client").order_by("-first_at")[: PROBLEMS_SHOWN + 1])
     since = timezone.now() - LAST_NIGHT
     nightly = Run.objects.filter(created_at__gte=since, kind=RunKind.NIGHTLY).select_related("client")

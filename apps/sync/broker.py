@@ -1,6 +1,7 @@
 """The queue of a lane: django-q2's ORM broker, with letters to one cluster, and whose every pulled task is.
 
-A task waits under its lane's name. Who pulls it puts it under a key of its own, so that what a dead cluster had pulled
+A task waits under its lane's name; what only tells people and other systems of the night under a name of its own, and
+is pulled before the night's runs: else the morning's mail would wait for the last of them. Who pulls it puts it under a key of its own, so that what a dead cluster had pulled
 is given back at once; django-q2 would wait for `retry`, which is minutes. Heartbeats are letters: only the cluster they
 are for pulls them, and before anything else.
 """
@@ -29,6 +30,11 @@ def pulled(lane: str, mark: str) -> str:
     return f"{lane}@{mark}"
 
 
+def telling(lane: str) -> str:
+    """Key of what only tells (apps.notifications): it goes before the lane's runs."""
+    return f"{lane}+"
+
+
 def lanes_with_tasks() -> set[str]:
     """The keys under which tasks wait that nobody has pulled yet."""
     return set(OrmQ.objects.filter(lock__lte=timezone.now()).values_list("key", flat=True))
@@ -38,8 +44,8 @@ def lanes_with_tasks() -> set[str]:
 def give_back(lane: str, mark: str) -> int:
     """What a dead cluster had pulled waits in its lane again; letters to it are thrown away. Returns how many."""
     OrmQ.objects.filter(key=letters(lane, mark)).delete()
-    back: int = OrmQ.objects.filter(key=pulled(lane, mark)).update(key=lane, lock=timezone.now())
-    return back
+    now = timezone.now()
+    return sum(OrmQ.objects.filter(key=pulled(key, mark)).update(key=key, lock=now) for key in (telling(lane), lane))
 
 
 class LaneBroker(ORM):
@@ -48,14 +54,16 @@ class LaneBroker(ORM):
     def dequeue(self) -> Pulled:
         """The oldest task that is due (Q_CLUSTER's `bulk` is 1), or nothing after a rest."""
         lane, mark = self.list_key, own_mark()
-        mine, kept = (letters(lane, mark), pulled(lane, mark)) if mark else (lane, lane)
+        mine = letters(lane, mark)
+        kept = {key: pulled(key, mark) if mark else key for key in (telling(lane), lane)}
         now = timezone.now()
-        due = self.get_connection().filter(key__in={lane, mine, kept}, lock__lt=now)
-        first = Case(When(key=mine, then=Value(0)), default=Value(1))
+        due = self.get_connection().filter(key__in={mine, *kept, *kept.values()}, lock__lt=now)
+        tells = {telling(lane), kept[telling(lane)]}
+        first = Case(When(key=mine, then=Value(0)), When(key__in=tells, then=Value(1)), default=Value(2))
         task = due.order_by(first, "id").first()
         if task is None:
             time.sleep(Conf.POLL)
             return []
-        key = kept if task.key == lane else task.key
+        key = kept.get(task.key, task.key)
         same = self.get_connection().filter(id=task.id, key=task.key, lock=task.lock)
         return [(task.pk, task.payload)] if same.update(key=key, lock=self.timeout(task)) else []

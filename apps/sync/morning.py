@@ -3,9 +3,11 @@
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Max, Min
 
 from apps.notifications import outbox
 from apps.notifications.digest import has_news
+from apps.notifications.enums import MailState
 from apps.notifications.models import Mail, Morning
 from apps.organisations.models import Organisation, User
 from apps.organisations.rights import WORK
@@ -34,9 +36,19 @@ def _greet(organisation: Organisation, now: datetime) -> int:
         return sum(_owe(organisation, user, night=night, now=now) for user in people)
 
 
+def _told_until(user: User) -> datetime | None:
+    """When the last mail was made that could tell; what the failed ones after it were to tell was told in none."""
+    mails = Mail.objects.filter(user=user)
+    failed = mails.filter(state=MailState.FAILED)
+    good = mails.exclude(state=MailState.FAILED).aggregate(at=Max("made_at"))["at"]
+    if good is not None:
+        failed = failed.filter(made_at__gt=good)
+    untold: datetime | None = failed.aggregate(since=Min("since"))["since"]
+    return untold or good
+
+
 def _owe(organisation: Organisation, user: User, *, night: date, now: datetime) -> int:
-    before = Mail.objects.filter(user=user).order_by("-made_at").values_list("made_at", flat=True).first()
-    since = before or now - timedelta(days=1)
+    since = _told_until(user) or now - timedelta(days=1)
     if not has_news(user, since):
         return 0
     mail, made = Mail.objects.get_or_create(

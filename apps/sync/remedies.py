@@ -98,4 +98,5 @@ def night_late(late: int, of: int, never: int, facts: dict[str, str]) -> Trouble
             _("If they run, look at the clients below: a run that takes all night says where it is."),
         ),
         facts={"late": str(late), "of": str(of), "never": str(never), **facts},
+        news=("night",),  # its counts change every minute
     )

@@ -4,15 +4,20 @@ import base64
 import hashlib
 import hmac
 import json
+import os
+import signal
+import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 import time_machine
-from django.core.exceptions import ValidationError
+from cryptography.fernet import Fernet
 from django.db import connection
 from django.test import Client as Browser
 from django.utils import timezone
@@ -21,13 +26,16 @@ from standardwebhooks.webhooks import Webhook as Receiver
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from apps.audit.models import AuditLine
+from apps.clients.models import Assignment
 from apps.core.scope import organisation_scope, system_scope
 from apps.notifications import delivery, webhooks
-from apps.notifications.actions import Trouble, mute_problem, raise_problem, resolve_problems
-from apps.notifications.models import Problem, Webhook, WebhookEvent
+from apps.notifications.actions import Trouble, mute_problem, raise_problem, resolve_problems, unmute_problem
+from apps.notifications.models import Problem, Webhook, WebhookEvent, WebhookSecret
 from apps.notifications.tasks import tell
+from tests.conftest import Manage
 from tests.factories import ClientFactory, ConnectionFactory, ConnectorFactory, MembershipFactory, OrganisationFactory
 from tests.office.bureau import signed_in
+from tests.sync.bureau import start as started
 
 
 class Server(ThreadingHTTPServer):
@@ -38,6 +46,8 @@ class Server(ThreadingHTTPServer):
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.answers: list[int] = []
         self.hold: threading.Event | None = None
+        self.dripped: list[float] = []  # when a line of an answer without end was sent
+        self.drips = False
         self.url = f"http://127.0.0.1:{self.server_port}/hooks/in-the-path"
 
 
@@ -46,15 +56,26 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.server.hold is not None:
-            self.server.hold.wait(10)
         status = self.server.answers.pop(0) if self.server.answers else 204
         self.server.got.append((dict(self.headers), body))
+        if self.server.hold is not None:
+            self.server.hold.wait(60)
+        if self.server.drips:
+            return self.drip()
         self.send_response(status)
         if status in (301, 302):
             self.send_header("Location", self.server.url)
         self.send_header("Content-Length", "0")
         self.end_headers()
+        return None
+
+    def drip(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        with suppress(OSError):
+            while len(self.server.dripped) < 40:
+                self.wfile.write(b"X-More: to come\r\n")
+                self.server.dripped.append(time.monotonic())
+                time.sleep(0.2)
 
     def log_message(self, *_: Any) -> None:
         """Quiet."""
@@ -82,8 +103,10 @@ def bureau(db: None) -> Any:
 
 
 def hook_of(bureau: Any, url: str, **values: Any) -> Webhook:
-    given = {"all_clients": True, "secret": webhooks.new_secret(), "name": "Tickets", **values}
-    return Webhook.objects.create(organisation=bureau, url=url, host=webhooks.host_of(url), **given)
+    given = {"all_clients": True, "name": "Tickets", **values}
+    hook = Webhook.objects.create(organisation=bureau, host=webhooks.host_of(url), **given)
+    WebhookSecret.objects.create(webhook=hook, url=url, secret=webhooks.new_secret())
+    return hook
 
 
 def trouble(client: Any, code: str = "v.bad_key", title: str = "The key is not accepted.", **facts: str) -> Problem:
@@ -93,7 +116,7 @@ def trouble(client: Any, code: str = "v.bad_key", title: str = "The key is not a
 
 def read(hook: Webhook, got: tuple[dict[str, str], bytes]) -> dict[str, Any]:
     headers, body = got
-    found: dict[str, Any] = Receiver(hook.secret or "").verify(body, headers)
+    found: dict[str, Any] = Receiver(hook.sealed.secret or "").verify(body, headers)
     return found
 
 
@@ -140,20 +163,20 @@ def test_the_signature_is_the_one_of_standard_webhooks(bureau: Any, server: Serv
     tell(hook.pk)
 
     ((headers, body),) = server.got
-    key = base64.b64decode((hook.secret or "").removeprefix("whsec_"))
+    key = base64.b64decode((hook.sealed.secret or "").removeprefix("whsec_"))
     signed = b".".join((headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body))
     by_hand = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{by_hand}"
     with pytest.raises(WebhookVerificationError):
-        Receiver(hook.secret or "").verify(body.replace(b"opened", b"closed"), headers)
+        Receiver(hook.sealed.secret or "").verify(body.replace(b"opened", b"closed"), headers)
     with pytest.raises(WebhookVerificationError):
         Receiver(webhooks.new_secret()).verify(body, headers)
 
 
 def test_for_a_day_the_former_secret_signs_too(bureau: Any, server: Server) -> None:
     hook = hook_of(bureau, server.url)
-    former = hook.secret or ""
-    new = webhooks.renew_secret(webhook=hook, actor=None)
+    former = hook.sealed.secret or ""
+    new, _dropped = webhooks.renew_secret(webhook=hook, actor=None)
     webhooks.send_test(webhook=hook, actor=None)
     tell(hook.pk)
 
@@ -305,12 +328,13 @@ def test_the_address_and_the_secret_are_nowhere_in_clear(bureau: Any, server: Se
 
     hook.refresh_from_db()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM notifications_webhook")
+        cursor.execute("SELECT * FROM notifications_webhook JOIN notifications_webhooksecret ON id = webhook_id")
         stored = repr([tuple(bytes(v) if isinstance(v, memoryview) else v for v in row) for row in cursor.fetchall()])
+    assert "gAAAA" in stored
     said = caplog.text + hook.last_error + repr(list(AuditLine.objects.values())) + repr(list(Problem.objects.values()))
     said += repr(list(OrmQ.objects.values("payload")))
     assert hook.failures >= 2
-    for secret in ("in-the-path", (hook.secret or "")[6:]):
+    for secret in ("in-the-path", (hook.sealed.secret or "")[6:]):
         assert secret not in stored + said
 
 
@@ -339,6 +363,100 @@ def test_a_lost_task_is_queued_again(bureau: Any, server: Server) -> None:
         assert tell(hook.pk) == "1 told"
 
 
+def test_a_receiver_that_drips_its_answer_is_left_at_the_deadline(
+    bureau: Any, server: Server, settings: Any, wait_until: Callable[..., None]
+) -> None:
+    settings.KONTOR_WEBHOOK_SECONDS = 1
+    hook = hook_of(bureau, server.url)
+    webhooks.send_test(webhook=hook, actor=None)
+    server.drips = True
+
+    began = time.monotonic()
+    assert tell(hook.pk) == "failed"
+    assert time.monotonic() - began < 4  # it would drip for eight
+    hook.refresh_from_db()
+    assert (hook.last_error, hook.failures, hook.token) == ("no answer within 1 s", 1, "")
+    assert (hook.not_before or began) > timezone.now()
+    wait_until(lambda: not any(one.name == "webhook" for one in threading.enumerate()), seconds=5)
+    assert len(server.dripped) < 40  # its connection was shut
+
+
+SENDER = """
+from apps.notifications.tasks import tell
+print(tell(int(sys.argv[1])), flush=True)
+"""
+
+
+def test_killed_between_the_receivers_answer_and_our_mark_it_is_told_again_under_the_same_id(
+    manage: Manage, server: Server, settings: Any, wait_until: Callable[..., None]
+) -> None:
+    organisation = OrganisationFactory()
+    hook = hook_of(organisation, server.url)
+    for n in range(2):
+        trouble(ClientFactory(organisation=organisation), title=f"Trouble {n}.")
+    manage.environment["CONNECTOR_ALLOW_PRIVATE_HOSTS"] = settings.CONNECTOR_ALLOW_PRIVATE_HOSTS[0]
+    manage.environment["KONTOR_WEBHOOK_SECONDS"] = "60"
+    server.hold = threading.Event()
+    process = started(manage, SENDER, hook.pk)
+    wait_until(lambda: len(server.got) == 1, seconds=60)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    server.hold.set()
+    server.hold = None
+
+    assert tell(hook.pk) == "not ours"  # as far as anybody knows, it is at work
+    Webhook.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert delivery.reap() == 1
+    assert tell(hook.pk) == "failed"
+    hook.refresh_from_db()
+    assert (hook.failures, hook.last_error) == (1, delivery.LOST)
+    assert tell(hook.pk) == "not ours"  # its wait has begun
+    Webhook.objects.update(not_before=None)
+    assert tell(hook.pk) == "2 told"
+
+    ids = [headers["webhook-id"] for headers, _body in server.got]
+    assert ids[0] == ids[1] != ids[2]
+    assert [json.loads(body)["data"]["problem"]["title"] for _headers, body in server.got] == [
+        "Trouble 0.", "Trouble 0.", "Trouble 1.",
+    ]  # fmt: skip
+
+
+def test_a_secret_that_cannot_be_read_is_that_webhooks_failure_only(bureau: Any, server: Server) -> None:
+    broken, well = hook_of(bureau, server.url, name="Broken"), hook_of(bureau, server.url, name="Well")
+    foreign = Fernet(Fernet.generate_key()).encrypt(b"whsec_AAAA")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE notifications_webhooksecret SET secret = %s WHERE webhook_id = %s", [foreign, broken.pk])
+
+    problem = trouble(ClientFactory(organisation=bureau))
+    assert (tell(broken.pk), tell(well.pk)) == ("failed", "1 told")
+    broken.refresh_from_db()
+    assert (broken.last_error, broken.failures, broken.token) == (delivery.UNREADABLE, 1, "")
+    with time_machine.travel(broken.not_before, tick=True):  # type: ignore[arg-type] # it failed
+        assert delivery.reap() == 1
+    assert problem.resolved_at is None
+
+    browser = signed_in(MembershipFactory(organisation=bureau, role="owner").user)
+    assert browser.get(f"/admin/notifications/webhook/{broken.pk}/change/").status_code == 200
+    assert browser.get("/admin/notifications/webhook/").status_code == 200
+    webhooks.renew_secret(webhook=broken, actor=None)  # the way out
+    Webhook.objects.update(not_before=None)
+    assert tell(broken.pk) == "1 told"
+
+
+def test_what_failed_once_for_long_and_works_again_is_not_paused_by_its_past(bureau: Any, server: Server) -> None:
+    long_ago = timezone.now() - timedelta(days=30)
+    hook = hook_of(bureau, server.url, failures=2, failing_since=long_ago)
+    for n in range(2):
+        trouble(ClientFactory(organisation=bureau), title=f"Trouble {n}.")
+    server.answers = [204, 500]
+
+    assert tell(hook.pk) == "failed"
+
+    hook.refresh_from_db()
+    assert hook.failures == 1
+    assert (hook.failing_since or long_ago) > long_ago + timedelta(days=29)
+
+
 # -- Its page -----------------------------------------------------------------------------------------------------------
 
 
@@ -349,9 +467,9 @@ def test_a_manager_makes_one_and_sees_what_comes_of_it(bureau: Any, server: Serv
 
     shown = browser.post("/admin/notifications/webhook/add/", form, follow=True).content.decode()
     hook = Webhook.objects.get()
-    assert (hook.secret or "?") in shown
+    assert (hook.sealed.secret or "?") in shown
     page = f"/admin/notifications/webhook/{hook.pk}/change/"
-    assert (hook.secret or "?") not in browser.get(page).content.decode()
+    assert (hook.sealed.secret or "?") not in browser.get(page).content.decode()
     listed = browser.get("/admin/notifications/webhook/").content.decode()
     assert "127.0.0.1" in listed
     assert "in-the-path" not in listed
@@ -367,7 +485,7 @@ def test_a_manager_makes_one_and_sees_what_comes_of_it(bureau: Any, server: Serv
 
     renewed = browser.post(f"/admin/webhooks/{hook.pk}/renew/", follow=True).content.decode()
     hook.refresh_from_db()
-    assert (hook.secret or "?") in renewed
+    assert (hook.sealed.secret or "?") in renewed
     browser.post(f"/admin/webhooks/{hook.pk}/pause/")
     trouble(client, code="v.other")
     assert not WebhookEvent.objects.filter(ended_at=None).exists()
@@ -401,6 +519,72 @@ def test_its_failure_is_a_problem_that_leads_to_its_page(bureau: Any, server: Se
     assert not Problem.objects.filter(resolved_at=None).exists()
 
 
+@pytest.mark.parametrize(
+    ("role", "sees"), [("manager", True), ("accountant", False), ("reviewer", False), ("read_only", False)]
+)
+def test_its_failure_is_shown_to_those_who_may_see_webhooks(
+    bureau: Any, server: Server, role: str, sees: bool  # noqa: FBT001
+) -> None:  # fmt: skip
+    hook = hook_of(bureau, server.url)
+    server.answers = [410]
+    webhooks.send_test(webhook=hook, actor=None)
+    tell(hook.pk)
+    problem = Problem.objects.get()
+    told = Trouble(code="v.key", failure="reconnect", who="bureau", title="The bureau's key is refused.")
+    raise_problem(client=None, subject=ConnectorFactory(organisation=bureau), trouble=told)
+    user = MembershipFactory(organisation=bureau, role=role).user
+    ClientFactory(organisation=bureau, responsible=user)
+    browser = signed_in(user)
+
+    for path in ("", "bell/", "notifications/problem/"):
+        shown = browser.get(f"/admin/{path}").content.decode()
+        assert ("is not taken" in shown) == sees, path
+        assert "key is refused." in shown
+    page = browser.get(f"/admin/notifications/problem/{problem.pk}/change/")
+    assert page.status_code == (200 if sees else 404)
+
+
+def test_a_name_that_leads_inside_does_not_tell_where(bureau: Any, settings: Any, monkeypatch: Any) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.20.30.40", 443))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_values: found)
+    hook = hook_of(bureau, "https://hooks.example.org/x")
+    webhooks.send_test(webhook=hook, actor=None)
+    for _ in range(delivery.TOLD_AFTER):
+        Webhook.objects.update(not_before=None)
+        assert tell(hook.pk) == "failed"
+
+    hook.refresh_from_db()
+    assert hook.last_error == "hooks.example.org leads to a private address"
+    assert "10.20.30.40" not in repr(list(Problem.objects.values()))
+    assert Problem.objects.get().title.endswith("leads to a private address.")
+
+
+def test_figures_of_hidden_books_are_not_on_its_page_nor_in_the_audit_log(bureau: Any, server: Server) -> None:
+    hook = hook_of(bureau, server.url)
+    client = ClientFactory(organisation=bureau, name="Nordlys AS")
+    problem = trouble(client, code="ledger.differs", title="Account 1500 differs by 1,234.50.")
+    trouble(client, code="v.bad_key")
+    webhooks.send_test(webhook=hook, actor=None)
+    mute_problem(problem=problem, until=timezone.localdate(), reason="known", actor=None)
+    unmute_problem(problem=problem, actor=None)
+    browser = signed_in(MembershipFactory(organisation=bureau, role="owner").user)
+    page = f"/admin/notifications/webhook/{hook.pk}/change/"
+    assert "1,234.50" in browser.get(page).content.decode()
+
+    client.hidden_at = timezone.now()
+    client.save()
+    shown = browser.get(page).content.decode()
+    assert "1,234.50" not in shown
+    assert "The key is not accepted." in shown
+    assert shown.count("problem opened") == 1
+    assert '<span class="k-small k-quiet k-code">' in shown
+    assert "<td>test<br>" in shown  # of no client
+    assert "1,234.50" not in repr(list(AuditLine.objects.values()))
+    assert set(AuditLine.objects.filter(action__startswith="problem.").values_list("subject", flat=True)) == {
+        "ledger.differs · Nordlys AS"
+    }
+
+
 @pytest.mark.parametrize("role", ["accountant", "reviewer", "read_only", "auditor"])
 def test_others_see_none(bureau: Any, server: Server, role: str) -> None:
     hook = hook_of(bureau, server.url)
@@ -414,6 +598,38 @@ def test_others_see_none(bureau: Any, server: Server, role: str) -> None:
         assert not WebhookEvent.objects.exists()
 
 
+@pytest.mark.parametrize("how", ["url", "renew", "resume", "name"])
+def test_who_takes_it_over_gets_nothing_of_clients_he_does_not_see(bureau: Any, server: Server, how: str) -> None:
+    named = MembershipFactory(organisation=bureau, role="owner")
+    secret, usual = ClientFactory(organisation=bureau, restricted=True), ClientFactory(organisation=bureau)
+    Assignment.objects.create(client=secret, membership=named, kind="named")
+    hook = hook_of(bureau, server.url, all_clients=False)
+    hook.clients.set([secret, usual])
+
+    for user in (named.user, MembershipFactory(organisation=bureau, role="manager").user):
+        stays = user == named.user or how == "name"
+        browser = signed_in(user)
+        if how == "resume":
+            webhooks.pause(webhook=hook, actor=None)
+        if how in ("renew", "resume"):
+            page = browser.post(f"/admin/webhooks/{hook.pk}/{how}/", follow=True)
+        else:
+            url = f"{server.url}/of/{user.pk}" if how == "url" else server.url
+            chosen = [usual.pk, secret.pk] if user == named.user else [usual.pk]
+            form = {"name": f"Of {user.pk}", "url": url, "clients": chosen}
+            page = browser.post(f"/admin/notifications/webhook/{hook.pk}/change/", form, follow=True)
+            hook.refresh_from_db()
+            assert (hook.name, hook.sealed.url) == (f"Of {user.pk}", url)
+
+        assert set(hook.clients.all()) == ({secret, usual} if stays else {usual})
+        assert ("It no longer tells of 1 client that you do not see" in page.content.decode()) != stays
+        lines = AuditLine.objects.filter(action="webhook.clients_dropped").values_list("details", "actor")
+        assert list(lines) == ([] if stays else [({"clients": 1}, str(user))])
+
+
 def test_no_address_no_row(bureau: Any) -> None:
-    with pytest.raises(ValidationError):
-        Webhook(organisation=bureau, name="x", url="").full_clean()
+    browser = signed_in(MembershipFactory(organisation=bureau, role="owner").user)
+    form = {"organisation": bureau.pk, "name": "x", "url": "", "all_clients": "on"}
+
+    assert "This field is required" in browser.post("/admin/notifications/webhook/add/", form).content.decode()
+    assert not Webhook.objects.exists()

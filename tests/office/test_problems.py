@@ -1,11 +1,15 @@
 """One problem per cause, muted and resolved by itself; the night that was not read; the bell."""
 
 from datetime import UTC, date, datetime, timedelta
+from threading import Event, Thread
+from time import sleep
 from typing import Any
 
 import pytest
 import time_machine
 from django.core.exceptions import ValidationError
+from django.db import connection as database
+from django.db import transaction
 from django.utils import timezone
 
 from apps.audit.models import AuditLine
@@ -14,7 +18,7 @@ from apps.connectors.models import Connection
 from apps.connectors.sdk.failures import ConnectorError, Failure, Remedy, Who
 from apps.core.scope import organisation_scope, system_scope
 from apps.notifications.actions import Trouble, mute_problem, raise_problem, resolve_problems, unmute_problem
-from apps.notifications.models import Affected, Problem
+from apps.notifications.models import Affected, Problem, Webhook, WebhookEvent
 from apps.notifications.queries import of_client, unread_of, waiting_problems
 from apps.office.bell import bell_of
 from apps.sync import deadman
@@ -292,6 +296,76 @@ def test_a_feed_that_did_not_run_or_did_not_end_is_named(settings: Any) -> None:
 
     told = "3 of 5 clients were not read by 06:00 in the night of 2026-11-20; 2 have not been begun."
     assert late() == [(told, sorted(feed.client.name for feed in (running, waiting, missing)))]
+
+
+def test_a_muted_night_stays_muted_while_it_gets_better_and_the_next_one_speaks(settings: Any) -> None:
+    feeds = night_of(4)
+    organisation = feeds[0].client.organisation
+    hook = Webhook.objects.create(organisation=organisation, name="Tickets", host="a.example", all_clients=True)
+    with time_machine.travel(READY, tick=True):
+        watch(timezone.now())
+        problem = Problem.objects.get()
+        mute_problem(problem=problem, until=date(2026, 11, 27), reason="known", actor=None)
+        told = hook.events.count()
+        WebhookEvent.objects.update(begun_at=timezone.now())
+        for feed in feeds[:2]:
+            read(feed)
+            watch(timezone.now())
+    assert [title.split(" in ")[0] for title, _names in late()] == ["2 of 4 clients were not read by 06:00"]
+    assert not waiting_problems().exists()
+    assert hook.events.count() == told == 2
+
+    with time_machine.travel(READY + timedelta(days=1), tick=True):
+        watch(timezone.now())
+        assert waiting_problems().get() == problem
+    assert hook.events.count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(database.vendor == "sqlite", reason="SQLite lets nobody write meanwhile")
+@pytest.mark.parametrize("act", ["mute", "resolve"])
+@pytest.mark.parametrize("first", [True, False])
+def test_what_people_do_while_it_is_raised_again_is_not_undone(act: str, first: bool) -> None:  # noqa: FBT001
+    """`first`: their transaction has the row already; otherwise it comes right after the raise has read it."""
+    client = ClientFactory()
+    told = Trouble(code="v.bad_key", failure="reconnect", who="client", title="The key is not accepted.")
+    problem = raise_problem(client=client, subject=client, trouble=told)
+    done = Event()
+
+    def person() -> None:
+        with system_scope("tests"), transaction.atomic():
+            if act == "mute":
+                mute_problem(problem=problem, until=timezone.localdate() + timedelta(days=2), reason="x", actor=None)
+            else:
+                resolve_problems(subject=client)
+            done.set()
+            if first:
+                sleep(1)
+        database.close()
+
+    thread = Thread(target=person)
+
+    def meanwhile(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+        chosen = thread.ident is None and sql.startswith("SELECT") and 'FROM "notifications_problem"' in sql
+        if chosen and first:
+            thread.start()
+            done.wait(20)
+        result = execute(sql, params, many, context)
+        if chosen and not first:
+            thread.start()
+            done.wait(1)
+        return result
+
+    with database.execute_wrapper(meanwhile):
+        raise_problem(client=client, subject=client, trouble=told)
+    thread.join(20)
+
+    assert done.is_set()
+    problem.refresh_from_db()
+    assert problem.is_muted == (act == "mute")
+    assert (problem.resolved_at is not None) == (act == "resolve")
+    opened = Problem.objects.filter(resolved_at=None).count()
+    assert opened == int(act == "mute" or first)  # resolved first, it is a new one
 
 
 def test_what_was_read_by_hand_since_is_read(settings: Any) -> None:

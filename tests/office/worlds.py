@@ -38,7 +38,7 @@ from apps.ledger.models import (
     Voucher,
     VoucherVersion,
 )
-from apps.notifications.models import Affected, Problem, Webhook, WebhookEvent
+from apps.notifications.models import Affected, Problem, Webhook, WebhookEvent, WebhookSecret
 from apps.onboarding.models import Batch, Line
 from apps.organisations.models import Membership, Organisation, User
 from apps.sync.models import Run
@@ -172,6 +172,16 @@ def _connection(world: World) -> Any:
     )  # fmt: skip
 
 
+def _webhook(world: World) -> Any:
+    host = f"{world.mark.lower()}.example"
+    hook = Webhook.objects.create(
+        pk=world.pk, organisation=world.rows[Organisation], name=world.text, host=host, all_clients=True,
+        last_error=world.mark,
+    )  # fmt: skip
+    WebhookSecret.objects.create(webhook=hook, url=f"https://{host}/{world.mark}", secret="whsec_AAAA")
+    return hook
+
+
 def _balance(world: World) -> Any:
     sets = DimensionSet.objects.create(client=world.client, key=world.text, items={"department": world.mark})
     return Balance.objects.create(
@@ -259,9 +269,6 @@ MAKERS: dict[type[models.Model], Callable[[World], Any]] = {
         file_name=w.text, actor=w.text,
     ),
     Problem: _problem,
-    Webhook: lambda w: Webhook.objects.create(
-        pk=w.pk, organisation=w.rows[Organisation], name=w.text, url=f"https://{w.mark.lower()}.example/{w.mark}",
-        host=f"{w.mark.lower()}.example", secret="whsec_AAAA", all_clients=True, last_error=w.mark,
-    ),
+    Webhook: _webhook,
     AuditLine: _audit,
 }  # fmt: skip

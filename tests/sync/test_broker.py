@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 from django_q.models import OrmQ
+from django_q.signing import SignedPackage
 
+from apps.notifications import outbox, webhooks
+from apps.notifications.models import Mail
 from apps.sync.broker import LaneBroker, give_back, lanes_with_tasks, letters, pulled
 from apps.sync.processes import MARK
 from tests.conftest import Manage
@@ -50,6 +53,26 @@ def test_letters_come_first_then_the_oldest_and_nothing_of_another_cluster(broke
 
     assert [[pk for pk, _payload in one] for one in got] == [[letter], [first], [second], []]
     assert lanes_with_tasks() == {"interactive", letters("nightly", OTHER), pulled("nightly", OTHER)}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("mark", [MINE, ""])
+def test_what_only_tells_goes_before_the_runs_of_its_lane(broker: Callable[[str], LaneBroker], mark: str) -> None:
+    runs = [task() for _ in range(3)]
+    webhooks.enqueue(7)
+    outbox.enqueue(Mail(pk=8))
+    letter = [task(letters("nightly", mark))] if mark else []
+    OrmQ.objects.update(lock=timezone.now() - timedelta(seconds=1))
+    lane = broker(mark)
+
+    got = [one for _ in range(5 + len(letter)) for one in lane.dequeue()]
+
+    told = [SignedPackage.loads(payload)["func"] for _pk, payload in got[len(letter) :][:2]]
+    assert told == ["apps.notifications.tasks.tell", "apps.notifications.tasks.send"]
+    assert [pk for pk, _payload in got if pk in {*runs, *letter}] == [*letter, *runs]
+    if mark:
+        assert give_back("nightly", mark) == 5
+        assert OrmQ.objects.filter(key="nightly+").count() == 2
 
 
 @pytest.mark.django_db

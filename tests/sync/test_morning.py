@@ -260,6 +260,25 @@ def test_what_the_server_never_takes_is_given_up(bureau: Any, smtp: Server) -> N
     assert mail.error == "SMTPDataError 554"
 
 
+def test_what_a_failed_mail_was_to_tell_is_in_the_next_one(bureau: Any, smtp: Server) -> None:
+    person(bureau, "owner")
+    client = ClientFactory(organisation=bureau)
+    trouble(client, title="Of the first night.")
+    smtp.replies = ["250 taken", "554 never", "554 never"]
+    states = []
+    for day in range(4):
+        with time_machine.travel(MORNING + timedelta(days=day), tick=True):
+            assert greet(timezone.now()) == 1
+            states.append(send(Mail.objects.order_by("-pk")[0].pk))
+            trouble(client, code=f"v.{day}", title=f"After morning {day}.")
+
+    assert states == ["sent", "failed", "failed", "sent"]
+    body = smtp.bodies()[-1]
+    assert [f"After morning {day}." in body for day in range(3)] == [True, True, True]
+    assert "* Of the first night." not in body  # told already
+    assert "1 problem told earlier is still open." in body
+
+
 def test_a_server_that_is_not_there_is_asked_eight_times(bureau: Any, smtp: Server, settings: Any) -> None:
     mail = owed(bureau)
     with socket.socket() as nobody:

@@ -33,16 +33,7 @@ class Migration(migrations.Migration):
                         help_text="What is told, such as: ticket system.", max_length=80, verbose_name="name"
                     ),
                 ),
-                (
-                    "url",
-                    apps.core.fields.SafeEncryptedText(
-                        help_text="HTTPS; each event is sent there as JSON by POST.", verbose_name="address"
-                    ),
-                ),
                 ("host", models.CharField(editable=False, max_length=255, verbose_name="host")),
-                ("secret", apps.core.fields.SafeEncryptedText(editable=False)),
-                ("former_secret", apps.core.fields.SafeEncryptedText(default="", editable=False)),
-                ("former_until", models.DateTimeField(editable=False, null=True)),
                 ("made_at", models.DateTimeField(auto_now_add=True, verbose_name="made")),
                 ("paused_at", models.DateTimeField(editable=False, null=True, verbose_name="paused")),
                 ("token", models.CharField(blank=True, editable=False, max_length=36)),
@@ -69,6 +60,29 @@ class Migration(migrations.Migration):
                 "verbose_name": "webhook",
                 "verbose_name_plural": "webhooks",
                 "ordering": ("name",),
+            },
+        ),
+        migrations.CreateModel(
+            name="WebhookSecret",
+            fields=[
+                (
+                    "webhook",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="sealed",
+                        serialize=False,
+                        to="notifications.webhook",
+                    ),
+                ),
+                ("url", apps.core.fields.SafeEncryptedText()),
+                ("secret", apps.core.fields.SafeEncryptedText()),
+                ("former_secret", apps.core.fields.SafeEncryptedText(default="")),
+                ("former_until", models.DateTimeField(null=True)),
+            ],
+            options={
+                "verbose_name": "secret of a webhook",
+                "verbose_name_plural": "secrets of webhooks",
             },
         ),
         migrations.CreateModel(

@@ -12,7 +12,7 @@ from unfold.decorators import display
 from apps.connectors.sdk.failures import Who
 from apps.core.admin import BureauAdmin, ago, badge
 from apps.notifications.models import Affected, Problem
-from apps.notifications.queries import not_muted
+from apps.notifications.queries import not_muted, shown_to
 from apps.office.problems import problem_card, problem_colour
 
 WHO = {
@@ -93,7 +93,7 @@ class ProblemAdmin(BureauAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         hit = Affected.objects.filter(problem=OuterRef("pk"), cleared_at=None).order_by().values("problem")
         count = Coalesce(Subquery(hit.annotate(n=Count("pk")).values("n")), 0)  # of those that the reader sees
-        return super().get_queryset(request).annotate(hit=count)
+        return shown_to(request.user, super().get_queryset(request)).annotate(hit=count)
 
     @display(description=_("who acts"), ordering="who")
     def acts(self, problem: Problem) -> str:

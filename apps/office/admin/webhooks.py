@@ -1,25 +1,40 @@
+from contextlib import suppress
 from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminURLFieldWidget
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.decorators import display
 
 from apps.clients.admin import ChosenClientsAdmin, ChosenClientsForm, tell_once
 from apps.core.addresses import AddressRefusedError, check_address
 from apps.core.admin import ago, badge
+from apps.core.encryption import InvalidToken
 from apps.notifications.actions import resolve_problems
-from apps.notifications.models import Webhook
-from apps.notifications.webhooks import host_of, new_secret
+from apps.notifications.models import Webhook, WebhookSecret
+from apps.notifications.webhooks import drop_unseen, host_of, new_secret
 
 EVENTS_SHOWN = 20
 
 
 class WebhookForm(ChosenClientsForm):
+    url = forms.CharField(
+        label=_("address"),
+        help_text=_("HTTPS; each event is sent there as JSON by POST."),
+        widget=AdminURLFieldWidget(attrs={"class": "k-input"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            with suppress(InvalidToken):  # unreadable: it is entered anew
+                self.fields["url"].initial = self.instance.sealed.url
+
     def clean_url(self) -> str:
         url: str = self.cleaned_data["url"].strip()
         try:
@@ -29,6 +44,16 @@ class WebhookForm(ChosenClientsForm):
                 _("Kontor does not send to this address: %(reason)s."), params={"reason": error}
             ) from error
         return url
+
+
+def tell_dropped(request: HttpRequest, count: int) -> None:
+    if count:
+        words = ngettext(
+            "It no longer tells of %(count)d client that you do not see; people named for it can add it again.",
+            "It no longer tells of %(count)d clients that you do not see; people named for them can add them again.",
+            count,
+        )
+        messages.warning(request, words % {"count": count})
 
 
 @admin.register(Webhook)
@@ -48,20 +73,22 @@ class WebhookAdmin(ChosenClientsAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002 - Django's signature
         return ("organisation",) if obj else ()
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if db_field.name == "url":
-            field.widget = AdminURLFieldWidget(attrs={"class": "k-input"})
-        return field
-
     def save_model(self, request: HttpRequest, obj: Webhook, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
-        obj.host = host_of(obj.url or "")
-        secret = "" if change else new_secret()
-        if secret:
-            obj.secret = secret
+        url = form.cleaned_data["url"]
+        obj.host = host_of(url)
         super().save_model(request, obj, form, change)
-        if secret:
+        if change:
+            WebhookSecret.objects.filter(webhook=obj).update(url=url)
+        else:
+            secret = new_secret()
+            WebhookSecret.objects.create(webhook=obj, url=url, secret=secret)
             tell_once(request, _("Copy the secret now; it is not shown again:"), secret)
+
+    def takes_over(self, form: Any) -> bool:
+        return "url" in form.changed_data
+
+    def drop_unseen(self, request: HttpRequest, machine: Any) -> None:
+        tell_dropped(request, drop_unseen(webhook=machine, actor=request.user))
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         resolve_problems(subject=obj)

@@ -7,6 +7,7 @@ from django.views.decorators.http import require_POST
 from apps.clients.admin import tell_once
 from apps.notifications import webhooks
 from apps.notifications.models import Webhook
+from apps.office.admin.webhooks import tell_dropped
 from apps.office.views.page import found
 
 RIGHT = "notifications.webhook.change"
@@ -26,10 +27,11 @@ def test(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def renew(request: HttpRequest, pk: int) -> HttpResponse:
     webhook = found(request, RIGHT, Webhook.objects.all(), pk)
-    secret = webhooks.renew_secret(webhook=webhook, actor=request.user)
+    secret, dropped = webhooks.renew_secret(webhook=webhook, actor=request.user)
     tell_once(
         request, _("The former secret signs too for 24 hours. Copy the new one now; it is not shown again:"), secret
     )
+    tell_dropped(request, dropped)
     return _back(pk)
 
 
@@ -42,8 +44,9 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
-    webhooks.resume(webhook=found(request, RIGHT, Webhook.objects.all(), pk), actor=request.user)
+    dropped = webhooks.resume(webhook=found(request, RIGHT, Webhook.objects.all(), pk), actor=request.user)
     messages.success(request, _("Resumed: what waits is sent now."))
+    tell_dropped(request, dropped)
     return _back(pk)
 
 
