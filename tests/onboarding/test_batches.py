@@ -14,9 +14,10 @@ from apps.connectors.models import Connection, Connector
 from apps.connectors.sdk.sandbox import Answer, Row
 from apps.flows.models import Feed
 from apps.notifications.models import Problem
-from apps.onboarding.actions import check_file, list_companies, start, try_again
+from apps.onboarding.actions import check_file, companies_judged, list_companies, start, try_again
 from apps.onboarding.claims import claim, reap, rows
 from apps.onboarding.models import Batch, Line
+from apps.records.ledger import Identity
 from apps.sync.models import Run
 from apps.sync.timetable import start_due
 from tests.connectors.providers.tripletex.harness import error
@@ -115,6 +116,15 @@ def test_companies_without_a_number_or_with_the_same_one_cannot_be_chosen(bureau
         ("Nordlys AS", "refused", "company.twins"),
         ("Nordlys kopi", "refused", "company.twins"),
     ]
+
+
+def test_one_number_in_two_countries_is_twins_too(bureau: Bureau) -> None:
+    batch = Batch.objects.create(organisation=bureau.organisation, origin="discover", state="listing", actor="x")
+    found = [
+        Identity(company_id=country, name=country, organisation_number=NORDLYS, country=country) for country in ("NO", "GB")
+    ]  # fmt: skip
+
+    assert [line.trouble["code"] for line in companies_judged(batch, found)] == ["company.twins"] * 2
 
 
 def test_one_refused_company_leaves_the_others_alone_and_can_be_tried_again(bureau: Bureau, vendor: Vendor) -> None:
