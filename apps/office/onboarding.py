@@ -145,7 +145,7 @@ def choosing(batch: Batch) -> dict[str, Any]:
         "open": sum(1 for row in rows if row.open),
         "refused": sum(1 for row in rows if row.colour == "red"),
         "needs_number": any(row.line.verdict == Verdict.NEW and not row.line.number for row in rows),
-        "first_number": free_number(batch.organisation, 0),
+        "first_number": free_number(batch.organisation, 0, {row.line.number for row in rows}),
     }
 
 

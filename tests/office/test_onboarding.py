@@ -84,6 +84,12 @@ def test_a_file_is_shown_line_by_line_before_anything_is_made(bureau: Any, owner
     assert (Client.objects.count(), OrmQ.objects.count()) == (1, 0)
 
 
+def test_the_first_number_that_is_offered_is_one_that_no_line_asks_for(bureau: Any, owner: Any) -> None:
+    page = owner.get(send(owner, bureau.organisation, f"nr;orgnr;navn\n;{FREE};A\n78;985952442;B\n").url)
+
+    assert 'name="first_number" value="79"' in page.content.decode()
+
+
 def test_a_file_that_cannot_be_read_is_told_on_the_page(bureau: Any, owner: Any) -> None:
     page = send(owner, bureau.organisation, "foo;bar\n1;2\n")
 

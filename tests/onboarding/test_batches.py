@@ -218,6 +218,17 @@ def test_a_file_without_a_connector_makes_and_changes_clients_only(bureau: Burea
     assert line.details["changes"]["name"] == ["Havbris AS", "Havbris Drift AS"]
 
 
+def test_a_number_that_a_later_line_asks_for_is_given_to_no_other(bureau: Bureau) -> None:
+    ClientFactory(organisation=bureau.organisation, number="77")
+    batch = from_file(bureau, f"nr;orgnr;name\n;{NORDLYS};A\n78;{HAVBRIS};B\n;{FJELL};C\n", connects=False)
+    assert [line.verdict for line in batch.lines.all()] == ["new"] * 3
+
+    worked(started(bureau, batch))
+
+    made = Line.objects.filter(batch=batch).values_list("name", "state", "client__number")
+    assert list(made) == [("A", "made", "79"), ("B", "made", "78"), ("C", "made", "80")]
+
+
 def test_what_changed_between_check_and_start_is_told_and_left(bureau: Bureau) -> None:
     mine = ClientFactory(organisation=bureau.organisation, number="10", name="Havbris AS", organisation_number=HAVBRIS)
     text = f"nr;navn;orgnr\n10;Havbris Drift AS;{HAVBRIS}\n11;Fjell AS;{FJELL}\n"
