@@ -75,7 +75,7 @@ def _overview(request: HttpRequest, **context: Any) -> HttpResponse:
 
 def _most() -> int:
     """MB of a file."""
-    return min(MOST_BYTES, settings.KONTOR_UPLOAD_BYTES) // 2**20
+    return min(MOST_BYTES, int(settings.KONTOR_UPLOAD_BYTES)) // 2**20
 
 
 def _refused(request: HttpRequest, fault: Fault, file_name: str) -> HttpResponse:
