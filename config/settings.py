@@ -63,6 +63,8 @@ KONTOR_EXCHANGE_DAYS = max(KONTOR_PAYLOAD_DAYS, env.int("KONTOR_EXCHANGE_DAYS", 
 # Rows of finished background tasks, and problems that are over, are kept this long.
 KONTOR_TASK_DAYS = max(1, env.int("KONTOR_TASK_DAYS", default=7))
 KONTOR_PROBLEM_DAYS = max(1, env.int("KONTOR_PROBLEM_DAYS", default=400))
+# Clients taken in together: the lines, with the names and addresses of the file, are kept this long after the end.
+KONTOR_BATCH_DAYS = max(1, env.int("KONTOR_BATCH_DAYS", default=90))
 # Workers of each lane; interactive (a person waits) has its own number.
 KONTOR_WORKERS = max(1, env.int("KONTOR_WORKERS", default=2))
 KONTOR_WORKERS_INTERACTIVE = max(1, env.int("KONTOR_WORKERS_INTERACTIVE", default=KONTOR_WORKERS))

@@ -1,5 +1,6 @@
 """Writes of clients: keyword-only, one transaction each, audit line inside."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -24,10 +25,15 @@ class ChangedMeanwhileError(Exception):
         self.field = field
 
 
-def make_client(*, organisation: Organisation, judged: Judged, name: str, first_number: int, actor: Any) -> Client:
-    """A new client; without a number it gets the next free one. Raises NumberTakenError; call inside a transaction."""
+def make_client(
+    *, organisation: Organisation, judged: Judged, name: str, first_number: int, kept: Collection[str], actor: Any
+) -> Client:
+    """A new client; without a number it gets the next free one that is not `kept` for others.
+
+    Raises NumberTakenError; call inside a transaction.
+    """
     asked = judged.wanted
-    number = asked.number or free_number(organisation, first_number)
+    number = asked.number or free_number(organisation, first_number, kept)
     client = Client(
         organisation=organisation, number=number, name=name, country=asked.country, time_zone=asked.time_zone,
         organisation_number=asked.organisation_number, responsible_id=judged.responsible_id,
@@ -41,12 +47,15 @@ def make_client(*, organisation: Organisation, judged: Judged, name: str, first_
     return client
 
 
-def free_number(organisation: Organisation, first: int) -> str:
-    """The next number after the highest one there is, and not below `first`."""
+def free_number(organisation: Organisation, first: int, kept: Collection[str]) -> str:
+    """The next number after the highest one there is, not below `first`, and not one that is `kept` for others."""
     with system_scope("clients that the reader does not see have numbers, too"):
         numbers = list(Client.objects.filter(organisation=organisation).values_list("number", flat=True))
     highest = max((int(number) for number in numbers if number.isascii() and number.isdigit()), default=1000)
-    return str(max(highest + 1, first))
+    number = max(highest + 1, first)
+    while str(number) in kept:
+        number += 1
+    return str(number)
 
 
 def change_client(*, client: Client, changes: dict[str, list[str]], responsible_id: int | None, actor: Any) -> None:

@@ -134,17 +134,17 @@ class Register:
             asked &= Q(number=only.number) | same_company
         clients = list(Client.objects.filter(asked).select_related("responsible"))
         with system_scope("numbers and companies are taken by clients that the reader does not see, too"):
-            taken = list(Client.objects.filter(asked).values_list("pk", "number", "country", "organisation_number"))
+            taken = list(Client.objects.filter(asked).values_list("pk", "number", "organisation_number"))
         self.by_number: dict[str, Client] = {}
-        self.by_company: dict[tuple[str, str], Client] = {}
+        self.by_company: dict[str, Client] = {}  # whatever the country: the bureau has a number once
         for client in clients:
             self.by_number[client.number] = client
             if client.organisation_number:
-                self.by_company[client.country, client.organisation_number] = client
+                self.by_company[client.organisation_number] = client
         seen = {client.pk for client in clients}
         unseen = [row for row in taken if row[0] not in seen]
-        self.unseen_numbers = {number for _pk, number, _country, _company in unseen}
-        self.unseen_companies = {(country, company) for _pk, _number, country, company in unseen if company}
+        self.unseen_numbers = {number for _pk, number, _company in unseen}
+        self.unseen_companies = {company for _pk, _number, company in unseen if company}
         self.people = {str(user.email).lower(): user for user in _people(organisation)}
 
     def country_of(self, asked: Wanted) -> str:
@@ -160,7 +160,7 @@ def _people(organisation: Organisation) -> Iterable[User]:
 def judge_all(organisation: Organisation, lines: Iterable[Wanted | Judged], *, nameless: bool) -> list[Judged]:
     """What every line means, doubles within the file found. `nameless`: the other system will tell the name."""
     register = Register(organisation)
-    seen: dict[tuple[str, ...], int] = {}
+    seen: dict[tuple[str, str], int] = {}
     judged = []
     for line in lines:
         one = line if isinstance(line, Judged) else judge(register, line, nameless=nameless)
@@ -168,11 +168,11 @@ def judge_all(organisation: Organisation, lines: Iterable[Wanted | Judged], *, n
     return judged
 
 
-def _once(one: Judged, seen: dict[tuple[str, ...], int]) -> Judged:
+def _once(one: Judged, seen: dict[tuple[str, str], int]) -> Judged:
     if one.verdict is Verdict.REFUSED:
         return one
     asked = one.wanted
-    company = ("company", asked.country, asked.organisation_number) if asked.organisation_number else None
+    company = ("company", asked.organisation_number) if asked.organisation_number else None
     number = ("number", asked.number) if asked.number else None
     for key, column in ((company, "organisation_number"), (number, "number")):
         if key is not None and key in seen:
@@ -236,9 +236,9 @@ def _client(register: Register, asked: Wanted) -> Client | None:
     """The client that a line speaks of. Raises RefusedError where number and company do not belong together."""
     if asked.number in register.unseen_numbers:
         raise RefusedError(remedies.unseen("number", asked.number))
-    if (asked.country, asked.organisation_number) in register.unseen_companies:
+    if asked.organisation_number in register.unseen_companies:
         raise RefusedError(remedies.unseen("organisation_number", asked.organisation_number))
-    company = register.by_company.get((asked.country, asked.organisation_number))
+    company = register.by_company.get(asked.organisation_number)
     held = register.by_number.get(asked.number) if asked.number else None
     if held is not None and asked.organisation_number and held != company:
         raise RefusedError(
@@ -247,7 +247,7 @@ def _client(register: Register, asked: Wanted) -> Client | None:
     if company is not None and asked.number and company.number != asked.number:
         raise RefusedError(remedies.other_number(asked.organisation_number, company.number, company.name, asked.number))
     found = company or held
-    if found is not None and not asked.organisation_number and found.country != asked.country:
+    if found is not None and found.country != asked.country:
         raise RefusedError(remedies.other_country(found.number, found.country, asked.country))
     return found
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
+from django.core.paginator import Page, Paginator
+from django.db.models import Case, Count, F, Value, When
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -21,6 +22,7 @@ from apps.onboarding.models import Batch, Line
 from apps.organisations.models import Organisation
 
 BATCHES_SHOWN = 10
+LINES_A_PAGE = 200
 COLUMN_NAMES: dict[str, Any] = {
     "number": gettext_lazy("client number"),
     "name": gettext_lazy("name"),
@@ -138,25 +140,30 @@ def _to_choose(line: Line, *, connects: bool, connected: set[int]) -> Shown:
     return Shown(line=line, open=False, colour="green", icon="done_all", word=word)
 
 
-def choosing(batch: Batch) -> dict[str, Any]:
-    rows = to_choose(batch)
+def choosing(batch: Batch, rows: list[Shown]) -> dict[str, Any]:
     return {
         "rows": rows,
         "open": sum(1 for row in rows if row.open),
         "refused": sum(1 for row in rows if row.colour == "red"),
         "needs_number": any(row.line.verdict == Verdict.NEW and not row.line.number for row in rows),
-        "first_number": free_number(batch.organisation, 0),
+        "first_number": free_number(batch.organisation, 0, {row.line.number for row in rows}),
     }
 
 
-def report(batch: Batch) -> list[tuple[Line, tuple[str, str]]]:
-    """The lines that were chosen or refused, with the colour and shape of each."""
+def report(batch: Batch, number: str | None) -> Page[Line]:
+    """A page of the lines that were chosen or refused, the refused ones first."""
     lines = Line.objects.filter(batch=batch).exclude(state=LineState.LISTED).select_related("client")
-    return [(line, _STATES[LineState(line.state)]) for line in lines]
+    refused_first = Case(When(state=LineState.REFUSED, then=Value(0)), default=Value(1))
+    return Paginator(lines.order_by(refused_first, "position"), LINES_A_PAGE).get_page(number)
 
 
-def done_text(line: Line) -> str:
-    """What came of a line, in a sentence."""
+def look_of(line: Line) -> tuple[str, str]:
+    """Its colour and shape."""
+    return _STATES[LineState(line.state)]
+
+
+def made_text(line: Line) -> str:
+    """What was made for a line, in words."""
     words = {
         "client": _("client made"),
         "changes": _("client changed"),
@@ -164,9 +171,13 @@ def done_text(line: Line) -> str:
         "activated": _("activated"),
         "feed": _("read from the next night on"),
     }
-    made = ", ".join(words[name] for name in line.made if name in words)
+    return ", ".join(words[name] for name in line.made if name in words)
+
+
+def done_text(line: Line) -> str:
+    """What came of a line, in a sentence."""
     told = line.told
-    return ". ".join(part for part in (made, told.title if told else "") if part)
+    return ". ".join(part for part in (made_text(line), told.title if told else "") if part)
 
 
 def progress(batch: Batch, since: int) -> dict[str, Any]:
@@ -175,7 +186,8 @@ def progress(batch: Batch, since: int) -> dict[str, Any]:
     busy = batch.state in BUSY
     done = sum(counts.get(state, 0) for state in FINISHED)
     total = done + counts.get(LineState.WAITING, 0)
-    ended = Line.objects.filter(batch=batch, state__in=FINISHED).order_by("done_at", "pk")
+    # What the check refused has no time and was there before: first, as only some databases have it by themselves.
+    ended = Line.objects.filter(batch=batch, state__in=FINISHED).order_by(F("done_at").asc(nulls_first=True), "pk")
     return {
         "live": busy,
         "state": batch.state,
@@ -186,8 +198,8 @@ def progress(batch: Batch, since: int) -> dict[str, Any]:
         "lines": [
             {
                 "id": line.pk,
-                "colour": _STATES[LineState(line.state)][0],
-                "icon": _STATES[LineState(line.state)][1],
+                "colour": look_of(line)[0],
+                "icon": look_of(line)[1],
                 "word": str(LineState(line.state).label),
                 "text": done_text(line),
                 "number": line.client.number if line.client else "",
@@ -209,12 +221,12 @@ def progress_text(batch: Batch, done: int, total: int) -> str:
     return ""
 
 
-def answer_of(batch: Batch, counts: dict[str, int]) -> str:
-    """The first line of the page: the state in words."""
+def answer_of(batch: Batch, counts: dict[str, int], rows: list[Shown]) -> str:
+    """The first line of the page: the state in words. `rows`: those of a batch that is to be looked at."""
     if batch.state == BatchState.LISTING:
         return _("The other system is being asked which companies the key reaches.")
     if batch.state == BatchState.OPEN:
-        return _open_text(batch)
+        return _open_text(batch, rows)
     if batch.state == BatchState.WORKING:
         return _("Clients are being made and verified.")
     text = counts_text({state: count for state, count in counts.items() if state != LineState.LISTED})
@@ -223,8 +235,7 @@ def answer_of(batch: Batch, counts: dict[str, int]) -> str:
     return _("Done: %(counts)s.") % {"counts": text} if text else _("Done: nothing was chosen.")
 
 
-def _open_text(batch: Batch) -> str:
-    rows = to_choose(batch)
+def _open_text(batch: Batch, rows: list[Shown]) -> str:
     todo, refused = sum(1 for row in rows if row.open), sum(1 for row in rows if row.colour == "red")
     if batch.origin == "file":
         first = ngettext("The file has %(count)d client.", "The file has %(count)d clients.", len(rows))
@@ -250,7 +261,7 @@ def report_rows(lines: Iterable[Line]) -> Iterable[tuple[str, ...]]:
             line.name,
             line.organisation_number,
             str(LineState(line.state).label),
-            ", ".join(line.made),
+            made_text(line),
             str(COLUMN_NAMES.get(told.field, told.field)) if told else "",
             told.title if told else "",
             " ".join(told.steps) if told else "",

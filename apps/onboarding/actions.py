@@ -66,14 +66,14 @@ def companies_judged(batch: Batch, found: Iterable[Identity]) -> list[Line]:
     """A line per company that the key reaches, in the order of their names."""
     register = Register(batch.organisation)
     rows = sorted(found, key=lambda one: (one.name.casefold(), one.company_id))
-    often = Counter((one.country, one.organisation_number) for one in rows)
+    often = Counter(one.organisation_number for one in rows)
     lines = []
     for position, one in enumerate(rows, start=1):
         asked = Wanted(
             line=position, name=one.name, country=one.country or "", organisation_number=one.organisation_number or ""
         )
         judged = judge(register, asked, nameless=False)
-        fault = _unclear(one, often[one.country, one.organisation_number])
+        fault = _unclear(one, often[one.organisation_number])
         if fault is not None:
             judged = Judged(wanted=asked, verdict=Verdict.REFUSED, fault=fault)
         elif judged.verdict is Verdict.CHANGES:  # what the vendor calls it changes nothing at the client

@@ -197,6 +197,7 @@ def _settled(batch: Batch, line: Line, judged: Judged, actor: User) -> Client | 
             judged=judged,
             name=judged.wanted.name or judged.wanted.organisation_number,
             first_number=batch.first_number,
+            kept=set() if judged.wanted.number else _asked_numbers(batch),
             actor=actor,
         )
         line.made = [*line.made, "client"]
@@ -207,6 +208,11 @@ def _settled(batch: Batch, line: Line, judged: Judged, actor: User) -> Client | 
         )
         line.made = [*line.made, "changes"]
     return judged.client
+
+
+def _asked_numbers(batch: Batch) -> set[str]:
+    """Client numbers that lines of the file ask for themselves, wherever they stand: given to no other line."""
+    return set(Line.objects.filter(batch=batch).exclude(number="").values_list("number", flat=True))
 
 
 def _connected(batch: Batch, line: Line, client: Client, actor: User) -> Trouble | None:

@@ -14,6 +14,8 @@ from apps.connectors import retention as connectors
 from apps.core.retention import Rule, purge
 from apps.notifications.enums import MailState
 from apps.notifications.models import Affected, Mail, Morning, Problem, WebhookEvent
+from apps.onboarding.enums import BatchState
+from apps.onboarding.models import Batch
 
 RULES = (
     *connectors.RULES,
@@ -36,6 +38,10 @@ RULES = (
     Rule(
         name="events of webhooks", days=lambda: settings.KONTOR_TOLD_DAYS,
         over=lambda at: WebhookEvent.objects.filter(Q(ended_at__lt=at) | Q(webhook__paused_at__lt=at, at__lt=at)),
+    ),
+    Rule(  # names and addresses from files: also of those that nobody started
+        name="batches of clients taken in", days=lambda: settings.KONTOR_BATCH_DAYS,
+        over=lambda at: Batch.objects.filter(Q(ended_at__lt=at) | Q(state=BatchState.OPEN, made_at__lt=at)),
     ),
     Rule(name="ended sign-ins", days=lambda: 0, over=lambda at: Session.objects.filter(expire_date__lt=at)),
 )  # fmt: skip

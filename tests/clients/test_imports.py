@@ -130,6 +130,17 @@ def test_a_client_is_known_by_its_number_in_its_own_country(bureau: Any) -> None
     ]
 
 
+def test_a_number_is_one_company_in_whatever_country(bureau: Any) -> None:
+    text = f"nr;orgnr;navn;land\n;{NORDLYS};Ny;GB\n1001;{NORDLYS};Ny;GB\n;{FREE};A;\n;{FREE};A;GB\n"
+
+    assert told(bureau, text) == [
+        (2, "refused", "line.other_country", "country"),
+        (3, "refused", "line.other_country", "country"),
+        (4, "new", "", ""),
+        (5, "refused", "line.double", "organisation_number"),
+    ]
+
+
 def test_numbers_alone_need_a_connector_that_tells_the_names(bureau: Any) -> None:
     assert told(bureau, f"{FREE}\n{NORDLYS}\n") == [(1, "refused", "line.missing", "name"), (2, "same", "", "")]
     assert told(bureau, f"{FREE}\n{NORDLYS}\n", nameless=True) == [(1, "new", "", ""), (2, "same", "", "")]

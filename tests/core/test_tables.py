@@ -9,7 +9,8 @@ import pytest
 from django.test import Client as Browser
 
 from apps.core.scope import system_scope
-from apps.core.tables import safe_cell
+from apps.core.tables import cell_text
+from apps.formats.tables import safe_cell
 from apps.ledger.models import Account
 from tests.office.bureau import make_bureau, signed_in
 
@@ -22,7 +23,7 @@ from tests.office.bureau import make_bureau, signed_in
     ],
 )  # fmt: skip
 def test_a_text_that_could_be_a_formula_is_marked(text: str) -> None:
-    assert safe_cell(text) == f"'{text}"
+    assert cell_text(text) == f"'{text}"
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,12 @@ def test_a_text_that_could_be_a_formula_is_marked(text: str) -> None:
     ],
 )  # fmt: skip
 def test_other_values_stay_as_they_are(value: Any, written: str) -> None:
-    assert safe_cell(value) == written
+    assert cell_text(value) == written
+
+
+@pytest.mark.parametrize("text", ["'=1", "=1", "|calc", " -1", "\tBank", "Bank", "'quoted"])
+def test_a_text_leaves_as_it_does_in_the_files_that_are_taken_in_again(text: str) -> None:
+    assert cell_text(text) == safe_cell(text)
 
 
 @pytest.mark.django_db

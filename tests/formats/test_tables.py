@@ -37,6 +37,15 @@ def test_numbers_alone_need_no_header() -> None:
     assert read("\ufeff987463104\r\n974 760 673\r\n".encode()) == ((), [("987463104",), ("974 760 673",)])
 
 
+@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u202f", "\u2009"])
+def test_numbers_alone_may_be_written_with_blanks(blank: str) -> None:
+    numbers = ["987 654 321", "974 760 673"]
+
+    header, rows = read("\r\n".join(numbers).replace(" ", blank).encode())
+
+    assert (header, [" ".join(cells[0].split()) for cells in rows]) == ((), numbers)
+
+
 def test_blanks_of_typesetters_are_blanks() -> None:
     assert read("navn;orgnr\nA;987\u00a0463\u202f104 \n".encode())[1] == [("A", "987 463 104")]
 
@@ -51,6 +60,8 @@ def test_blanks_of_typesetters_are_blanks() -> None:
         ('\ufeffnavn;orgnr\n"A;1\nB;2\n'.encode(), "quotes", 2),
         (b'navn;orgnr\nA;1\n"B"x;2\n', "quotes", 3),
         (b"\xef\xbb\xbfnavn;orgnr\nA\xff;1\n", "encoding", 2),
+        (b"\n" + b"a" * 140_000 + b";b\n1;2\n", "quotes", 2),
+        (b"navn;orgnr\nA;1\n" + b"a" * 140_000 + b";b\n", "quotes", 3),
         (b"foo;bar\n1;2\n", "no_header", 1),
         (b"Nordlys AS\nHavbris AS\n", "no_header", 1),
         (b"navn;orgnr\n" + b"A;1\n" * 10_001, "too_many", 10_002),
@@ -65,7 +76,21 @@ def test_what_cannot_be_read_is_told_with_its_line(data: bytes, code: str, line:
     assert (told.value.code, told.value.line) == (code, line)
 
 
-FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "'=1", "''+x", "\uff1d1", '=HYPERLINK("x")']
+FORMULAS = [
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    " =1",
+    "'=1",
+    "''+x",
+    "\uff1d1",
+    "|calc",
+    '=HYPERLINK("x")',
+]
 
 
 @pytest.mark.parametrize("text", [*FORMULAS, "plain", "'quoted'", "", "a=b", "O'Neil", "'"])

@@ -1,6 +1,7 @@
 """Damaged and hostile files, made from real ones by a seed: refused whole or taken whole, soon, and never a crash.
 
-Ten seconds each in `make test`, five minutes each in `make soak`; the line of the soak counts the files.
+SHORT and FULL are their seconds in `make test` and `make soak`: over both databases together 20 seconds, and 10 minutes
+and 10 seconds. The readers need no database and work beside SQLite only. The line of the soak counts the files.
 """
 
 import io
@@ -10,7 +11,7 @@ import signal
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,16 @@ import pytest
 from django.db import transaction
 from django.db.models import Count, Sum
 
+from apps.clients.enums import Verdict
+from apps.clients.imports import RefusedError, wanted_of
 from apps.clients.models import Client
+from apps.clients.remedies import of_table
 from apps.connectors.sdk import xml
 from apps.connectors.sdk.decoding import parse_json
 from apps.core.scope import system_scope
 from apps.core.uploads import UploadRefusedError, file_of
 from apps.formats.sie import SieError, read_sie
+from apps.formats.tables import TableError, read_table
 from apps.ledger.balances import recalculate_all
 from apps.ledger.enums import KeptOut
 from apps.ledger.files import FileRefusedError
@@ -42,12 +47,17 @@ from apps.ledger.models import (
     Source,
     Voucher,
 )
+from apps.onboarding.actions import check_file
+from apps.onboarding.enums import LineState
+from apps.onboarding.models import told_of
 from apps.records.enums import VoucherKind
 from apps.sync.imports import import_ledger_file
 from tests import factories, specs
+from tests.conftest import DATABASE
 
 pytestmark = pytest.mark.soak
-SHORT, FULL = 10, 150  # seconds
+SHORT = {"readers": 6, "import": 4, "clients": 3}
+FULL = {"readers": 210, "import": 110, "clients": 90}
 EACH = 10  # seconds for one file, also on a busy machine
 LARGEST = 4 * 2**20
 
@@ -68,6 +78,16 @@ SHORTER = (
 )
 JSON = b'{"values": [{"id": 1, "amount": -12.50, "date": "2025-01-01", "lines": [[], {}, null, true, "\\u00e5"]}], "next": null}'
 XML = b'<?xml version="1.0" encoding="ISO-8859-15"?>\n<Root a="b"><!-- c --><Voucher status="ok"><Sum>1 234,50</Sum><T>\xe5&amp;</T></Voucher><V/></Root>'
+# Clients as offices write them down, as numbers alone, and as another program gives them.
+CLIENTS = (
+    """sep=;\r\nnr;navn;land;orgnr;tidssone;ansvarlig\r\n1001;Nordlys AS;NO;987463104;;\r\n1002;Havbris Drift AS;;974 760 673;Europe/Oslo;
+;"Ny; ""Å"" AS";;923609016;;kari@bureau.example\r\n;M\u00e4laren AB;SE;556036-0793;;\r\n;Oy;FI;0112038-9;;\r\n9;Aps;DK;13585628;;
+;Ltd;GB;AB 12/34;Europe/London;\r\n;BV;NL;33031431;;\r\n;GmbH;DE;DE136695976;;\r\n;Feil AS;;111111112;;\r\n'=7;'+47 AS;;9,87E+08;;\r\n""",
+    "987 463 104\n974\u00a0760\u00a0673\n923609016\n",
+    "Client number,Company name,Organization No.,Notes\n1001,Nordlys AS,987463104,x\n,=1+1,923609016,\n",
+    "Asiakasnumero\tYrityksen nimi\tMaa\tY-tunnus\n1\tYhtiö Oy\tFI\t0112038-9\n",
+)
+TABLES = [text.encode(code) for text in CLIENTS for code in ("utf-8", "utf-8-sig", "cp1252", "utf-16")]
 
 TRICKS = (
     b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"\n", b"\x1a", b'"', b'\\"', b"{", b"}", b"{" * 500, b'"' * 501, b"#", b"-",
@@ -76,6 +96,8 @@ TRICKS = (
     b"#SIETYP 9", b"#RAR 0 20251231 20250101\r\n", b"#RAR 1 20260101 20261231\r\n", b"#RAR 0 00010101 99991231\r\n",
     b"\xe2\x80\xae", b"\xed\xa0\x80", b"%s%n", b"'; DROP TABLE ledger_voucher; --", b"<!DOCTYPE a [<!ENTITY e 'x'>]>", b"&e;", b"<a>" * 300,
     b"[" * 5000, b"PK\x03\x04", b"=1+1", b"\x80" * 40, "٣".encode(), "①".encode(), b"A" * 70_000,
+    b"A" * 140_000, b'"' + b"A" * 140_000, b";", b",", b"\t", b"sep=,\r\n", b";" * 3000, b"\n" * 12_000, b"\xe2\x80\xa8", b"\x85", b"\x0b",
+    b"NO", b"SE", b"PL", b"CZ", b"SK", "²".encode(), "İ".encode(), b"1" * 20,
 )  # fmt: skip
 
 
@@ -192,8 +214,9 @@ def worked(job: Any, one: Callable[[random.Random], str]) -> Counter[str]:
     return came
 
 
+@pytest.mark.skipif(DATABASE != "sqlite", reason="needs no database: the run on SQLite has it")
 def test_readers_refuse_or_read_every_damaged_file(endurance: Callable[..., Any]) -> None:
-    files, job = real_files(), endurance(short=SHORT, full=FULL)
+    files, job = real_files(), endurance(short=SHORT["readers"], full=FULL["readers"])
 
     def one(chance: random.Random) -> str:
         what = chance.randrange(10)
@@ -204,6 +227,12 @@ def test_readers_refuse_or_read_every_damaged_file(endurance: Callable[..., Any]
                 return xml.parse(mutated(XML, chance)).tag and "xml"
             except xml.XmlError:
                 return "no xml"
+        if what in (2, 3):
+            data = mutated(chance.choice(TABLES), chance)
+            try:
+                return read_table(data, is_header=lambda cell: "n" in cell) and "table"
+            except TableError as error:
+                return "no table" if filled(of_table(error.code, error.facts).title, error.facts) else "no words"
         try:
             _name, data = file_of("a", mutated(chance.choice(files), chance), largest=LARGEST)
             read_sie(data)
@@ -215,12 +244,14 @@ def test_readers_refuse_or_read_every_damaged_file(endurance: Callable[..., Any]
 
     came = worked(job, one)
 
-    assert set(came) == {"json", "no json", "xml", "no xml", "refused by content", "refused", "read"}
+    pairs = {"json", "no json", "xml", "no xml", "table", "no table"}
+    assert set(came) == pairs | {"refused by content", "refused", "read"}
 
 
 @pytest.mark.django_db
 def test_an_import_is_whole_or_leaves_nothing(endurance: Callable[..., Any]) -> None:
-    files, job = [data for data in real_files() if len(data) < 60_000], endurance(short=SHORT, full=FULL)
+    files = [data for data in real_files() if len(data) < 60_000]
+    job = endurance(short=SHORT["import"], full=FULL["import"])
     with system_scope("tests"):
         client: Client = factories.ClientFactory(country="SE", organisation_number="")
         import_ledger_file(client=client, name="year.se", data=YEAR, actor=None)
@@ -247,6 +278,49 @@ def test_an_import_is_whole_or_leaves_nothing(endurance: Callable[..., Any]) -> 
 
         assert set(came) == {"not read", "not taken in", "taken in"}
         assert books(client) == before
+
+
+@pytest.mark.django_db
+def test_a_file_of_clients_is_refused_or_judged_line_by_line(endurance: Callable[..., Any]) -> None:
+    job = endurance(short=SHORT["clients"], full=FULL["clients"])
+    verdicts: Counter[str] = Counter()
+    with system_scope("tests"):
+        held: Client = factories.ClientFactory(country="NO", organisation_number="987463104", number="1001")
+        factories.ClientFactory(
+            organisation=held.organisation, country="NO", organisation_number="974760673", number="1002"
+        )
+        connector = factories.ConnectorFactory(organisation=held.organisation)
+        before = list(Client.objects.values())
+
+        def one(chance: random.Random) -> str:
+            data, through = mutated(chance.choice(TABLES), chance), chance.choice((None, connector))
+            with transaction.atomic():
+                try:
+                    asked = wanted_of(data)
+                except RefusedError as error:
+                    return "refused" if filled(error.fault.title, error.fault.facts) else "no words"
+                batch = check_file(
+                    organisation=held.organisation, connector=through, name="a\u202e.csv", data=data, actor=None
+                )
+                lines = list(batch.lines.all())
+                assert len(lines) == len(asked)
+                for line in lines:
+                    told = told_of(line.trouble)
+                    assert (line.state == LineState.REFUSED) == bool(told and told.title and told.steps)
+                verdicts.update(line.verdict for line in lines)
+                transaction.set_rollback(True)
+                return "judged"
+
+        came = worked(job, one)
+
+        assert set(came) == {"refused", "judged"}
+        assert set(verdicts) == set(Verdict)
+        assert list(Client.objects.values()) == before
+
+
+def filled(text: str, facts: Mapping[str, str]) -> str:
+    """The text with its facts; every one that it names is there."""
+    return text.format(**facts)
 
 
 def books(client: Client) -> tuple[Any, ...]:

@@ -84,11 +84,39 @@ def test_a_file_is_shown_line_by_line_before_anything_is_made(bureau: Any, owner
     assert (Client.objects.count(), OrmQ.objects.count()) == (1, 0)
 
 
+def test_the_first_number_that_is_offered_is_one_that_no_line_asks_for(bureau: Any, owner: Any) -> None:
+    page = owner.get(send(owner, bureau.organisation, f"nr;orgnr;navn\n;{FREE};A\n78;985952442;B\n").url)
+
+    assert 'name="first_number" value="79"' in page.content.decode()
+
+
 def test_a_file_that_cannot_be_read_is_told_on_the_page(bureau: Any, owner: Any) -> None:
     page = send(owner, bureau.organisation, "foo;bar\n1;2\n")
 
     assert page.status_code == 200
     assert "klienter.csv: Line 1 names no column that is known." in page.content.decode()
+    assert not Batch.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "klienter.csv: The file is empty."),
+        ("a" * (5 * 2**20 + 1), "klienter.csv: The file is larger than 5 MB."),
+        ("a" * (8 * 2**20), "The file is larger than 5 MB."),  # more than is ever kept
+        ("a" * 140_000, "klienter.csv: Line 1 has a quotation mark"),
+    ],
+    ids=["empty", "large", "cut", "cell"],
+)
+def test_an_empty_or_too_large_file_is_told_with_what_to_do(
+    bureau: Any, owner: Any, settings: Any, text: str, told: str
+) -> None:
+    settings.KONTOR_UPLOAD_BYTES = 7 * 2**20
+
+    page = send(owner, bureau.organisation, text)
+
+    assert page.status_code == 200
+    assert f"<strong>{told}" in page.content.decode()
     assert not Batch.objects.exists()
 
 
@@ -160,14 +188,29 @@ def test_hundreds_of_companies_cost_no_more_questions_than_twenty(
         Line(batch=batch, position=n, name=f"Selskap {n}", organisation_number=str(n), country="NO", verdict="new")
         for n in range(rows)
     )
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(14) as asked:
         page = owner.get(f"/admin/onboarding/{batch.pk}/")
 
     assert page.content.count(b'name="line"') == rows
+    assert sum('FROM "onboarding_line"' in one["sql"] and "COUNT" not in one["sql"] for one in asked) == 1
     ticked = {"line": [line.pk for line in batch.lines.all()], "first_number": "1"}
     with django_assert_max_num_queries(16):
         owner.post(f"/admin/onboarding/{batch.pk}/start/", ticked)
     assert Line.objects.filter(state="waiting").count() == rows
+
+
+def test_the_report_has_pages_and_the_refused_lines_come_first(bureau: Any, owner: Any) -> None:
+    batch = Batch.objects.create(organisation=bureau.organisation, origin="file", state="ended", actor="x")
+    Line.objects.bulk_create(
+        Line(batch=batch, position=n, name=f"S{n}", verdict="new", state="refused" if n == 250 else "made")
+        for n in range(1, 302)
+    )
+
+    pages = [owner.get(f"/admin/onboarding/{batch.pk}/?page={number}").content.decode() for number in (1, 2, "x")]
+
+    assert [page.count('id="line-') for page in pages] == [200, 101, 200]
+    assert pages[0].index(">S250 ") < pages[0].index(">S1 ")
+    assert ['?page=2"' in pages[0], '?page=1"' in pages[1]] == [True, True]
 
 
 def test_more_than_a_thousand_ticks_arrive(bureau: Any, owner: Any) -> None:
@@ -186,14 +229,18 @@ def test_the_page_is_told_of_each_line_once(bureau: Any, owner: Any) -> None:
             batch=batch, position=n, name=f"S{n}", verdict="new", state="made", made=["client", "feed"], chosen=True,
             done_at=timezone.now() + timedelta(seconds=n),
         )  # fmt: skip
-    Line.objects.create(batch=batch, position=9, name="S9", verdict="new", state="waiting", chosen=True)
+    Line.objects.create(batch=batch, position=8, name="S8", verdict="refused", state="refused")  # by the check
+    last = Line.objects.create(batch=batch, position=9, name="S9", verdict="new", state="waiting", chosen=True)
 
     first = owner.get(f"/admin/onboarding/{batch.pk}/progress/?seen=0").json()
     then = owner.get(f"/admin/onboarding/{batch.pk}/progress/?seen={first['seen']}").json()
 
-    assert (len(first["lines"]), first["seen"], first["text"], first["percent"]) == (3, 3, "3 of 4 companies", 75)
-    assert first["lines"][0]["text"] == "client made, read from the next night on"
+    assert (len(first["lines"]), first["seen"], first["text"], first["percent"]) == (4, 4, "4 of 5 companies", 80)
+    assert first["lines"][1]["text"] == "client made, read from the next night on"
     assert then["lines"] == []
+    Line.objects.filter(pk=last.pk).update(state="made", done_at=timezone.now() + timedelta(seconds=9))
+    then = owner.get(f"/admin/onboarding/{batch.pk}/progress/?seen={first['seen']}").json()
+    assert [line["id"] for line in then["lines"]] == [last.pk]
 
 
 def test_the_export_is_safe_for_a_spreadsheet_audited_and_taken_in_again_without_a_change(
@@ -228,6 +275,9 @@ def test_the_report_is_a_file_with_remedies(bureau: Any, owner: Any) -> None:
     lines = text.splitlines()
     assert lines[1].startswith(f"2;900;'=Ny AS;{FREE};not chosen")
     assert "check digit" in lines[2]
+    batch.lines.filter(position=2).update(state="made", made=["client", "connection", "feed"])
+    again = owner.get(f"/admin/onboarding/{batch.pk}/report.csv").content.decode("utf-8-sig")
+    assert again.splitlines()[1].split(";")[5] == "client made, connected, read from the next night on"
     assert "Look it up in the company register" in lines[2]
 
 

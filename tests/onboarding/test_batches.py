@@ -14,9 +14,10 @@ from apps.connectors.models import Connection, Connector
 from apps.connectors.sdk.sandbox import Answer, Row
 from apps.flows.models import Feed
 from apps.notifications.models import Problem
-from apps.onboarding.actions import check_file, list_companies, start, try_again
+from apps.onboarding.actions import check_file, companies_judged, list_companies, start, try_again
 from apps.onboarding.claims import claim, reap, rows
 from apps.onboarding.models import Batch, Line
+from apps.records.ledger import Identity
 from apps.sync.models import Run
 from apps.sync.timetable import start_due
 from tests.connectors.providers.tripletex.harness import error
@@ -117,6 +118,15 @@ def test_companies_without_a_number_or_with_the_same_one_cannot_be_chosen(bureau
     ]
 
 
+def test_one_number_in_two_countries_is_twins_too(bureau: Bureau) -> None:
+    batch = Batch.objects.create(organisation=bureau.organisation, origin="discover", state="listing", actor="x")
+    found = [
+        Identity(company_id=country, name=country, organisation_number=NORDLYS, country=country) for country in ("NO", "GB")
+    ]  # fmt: skip
+
+    assert [line.trouble["code"] for line in companies_judged(batch, found)] == ["company.twins"] * 2
+
+
 def test_one_refused_company_leaves_the_others_alone_and_can_be_tried_again(bureau: Bureau, vendor: Vendor) -> None:
     batch = from_file(bureau, f"orgnr;navn\n{NORDLYS};Nordlys AS\n{norwegian(9)};Ikke Åpnet AS\n{FJELL};Fjell AS\n")
 
@@ -206,6 +216,17 @@ def test_a_file_without_a_connector_makes_and_changes_clients_only(bureau: Burea
     assert not Connection.objects.exists()
     line = AuditLine.objects.get(action="client.changed")
     assert line.details["changes"]["name"] == ["Havbris AS", "Havbris Drift AS"]
+
+
+def test_a_number_that_a_later_line_asks_for_is_given_to_no_other(bureau: Bureau) -> None:
+    ClientFactory(organisation=bureau.organisation, number="77")
+    batch = from_file(bureau, f"nr;orgnr;name\n;{NORDLYS};A\n78;{HAVBRIS};B\n;{FJELL};C\n", connects=False)
+    assert [line.verdict for line in batch.lines.all()] == ["new"] * 3
+
+    worked(started(bureau, batch))
+
+    made = Line.objects.filter(batch=batch).values_list("name", "state", "client__number")
+    assert list(made) == [("A", "made", "79"), ("B", "made", "78"), ("C", "made", "80")]
 
 
 def test_what_changed_between_check_and_start_is_told_and_left(bureau: Bureau) -> None:

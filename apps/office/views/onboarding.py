@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -15,8 +16,10 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.audit.actions import note
 from apps.clients.imports import RefusedError, export_rows
 from apps.clients.models import Client
+from apps.clients.remedies import Fault, of_table
 from apps.connectors.actions import lists_companies
 from apps.connectors.models import Connector
+from apps.core.uploads import was_cut
 from apps.formats.tables import MOST_BYTES, write_table
 from apps.notifications.models import Problem
 from apps.office.onboarding import (
@@ -27,8 +30,10 @@ from apps.office.onboarding import (
     columns,
     counts_of,
     done_text,
+    look_of,
     report,
     report_rows,
+    to_choose,
 )
 from apps.office.onboarding import progress as progress_of
 from apps.office.views.page import allowed, found, page
@@ -44,8 +49,8 @@ class FileForm(forms.Form):
     organisation = forms.IntegerField()
     connector = forms.IntegerField(required=False)
     file = forms.FileField(
-        max_length=200, error_messages={"required": gettext_lazy("Choose a file first.")}
-    )  # its size is looked at before it is read
+        max_length=200, allow_empty_file=True, error_messages={"required": gettext_lazy("Choose a file first.")}
+    )  # its size is looked at before it is read, and an empty one is told as such
 
 
 @require_GET
@@ -63,9 +68,19 @@ def _overview(request: HttpRequest, **context: Any) -> HttpResponse:
         bureaus=[bureau(row) for row in mine],
         several=len(mine) > 1,
         columns=columns(),
-        most=MOST_BYTES // 2**20,
+        most=_most(),
         **context,
     )
+
+
+def _most() -> int:
+    """MB of a file."""
+    return min(MOST_BYTES, int(settings.KONTOR_UPLOAD_BYTES)) // 2**20
+
+
+def _refused(request: HttpRequest, fault: Fault, file_name: str) -> HttpResponse:
+    told = Problem(code=fault.code, title_text=fault.title, step_texts=[fault.step], facts=dict(fault.facts))
+    return _overview(request, told=told, file_name=file_name)
 
 
 @require_POST
@@ -80,6 +95,8 @@ def discover(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def upload(request: HttpRequest) -> HttpResponse:
     form = FileForm(request.POST, request.FILES)
+    if was_cut(request):
+        return _refused(request, of_table("too_large", {"most": str(_most())}), "")
     if not form.is_valid():
         messages.error(request, " ".join(str(text) for texts in form.errors.values() for text in texts))
         return redirect("office:onboarding")
@@ -94,9 +111,7 @@ def upload(request: HttpRequest) -> HttpResponse:
             actor=request.user,
         )
     except RefusedError as refused:
-        fault = refused.fault
-        told = Problem(code=fault.code, title_text=fault.title, step_texts=[fault.step], facts=dict(fault.facts))
-        return _overview(request, told=told, file_name=file.name)
+        return _refused(request, refused.fault, file.name)
     return redirect("office:onboarding_batch", batch.pk)
 
 
@@ -109,12 +124,13 @@ def _connector(organisation: Organisation, pk: int | None) -> Connector | None:
 @require_GET
 def batch(request: HttpRequest, pk: int) -> HttpResponse:
     row = found(request, "onboarding.batch.view", Batch.objects.select_related(*ROWS), pk)
-    counts = counts_of(row)
-    context: dict[str, Any] = {"batch": row, "answer": answer_of(row, counts), "told": row.told}
+    rows = to_choose(row) if row.state == BatchState.OPEN else []
+    context: dict[str, Any] = {"batch": row, "answer": answer_of(row, counts_of(row), rows), "told": row.told}
     if row.state == BatchState.OPEN:
-        context |= {**choosing(row), "column_names": COLUMN_NAMES}
+        context |= {**choosing(row, rows), "column_names": COLUMN_NAMES}
     elif row.state != BatchState.LISTING:
-        context["lines"] = [(line, look, done_text(line)) for line, look in report(row)]
+        context["shown"] = shown = report(row, request.GET.get("page"))
+        context["lines"] = [(line, look_of(line), done_text(line)) for line in shown]
         context["again"] = row.state == BatchState.STOPPED or bool(
             Line.objects.filter(batch=row, state=LineState.REFUSED, chosen=True).exists()
         )
