@@ -18,6 +18,7 @@ MOST_ENTRIES = 1000
 LONGEST_NAME = 200
 CHUNK = 1024 * 1024
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second: an empty one
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What a file is by its first bytes, where that is nothing that is read here.
 KINDS = (
     (b"%PDF", gettext_noop("a PDF")),
@@ -79,6 +80,9 @@ def _unzipped(data: bytes, largest: int) -> tuple[str, bytes]:
             if len(files) != 1:
                 text = _("There are %(count)s files in the archive; send one at a time.") % {"count": len(files)}
                 raise UploadRefusedError("upload.many", text)
+            if files[0].compress_type not in METHODS:
+                text = _("The archive is packed in an unusual way. Pack it as an ordinary ZIP file, or send the file.")
+                raise UploadRefusedError("upload.method", text)
             if files[0].flag_bits & 1:
                 raise UploadRefusedError("upload.encrypted", _("The archive has a password. Send it without."))
             # What the archive says about sizes is not believed: it is read until there is too much.

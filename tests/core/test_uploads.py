@@ -79,6 +79,15 @@ def test_a_zip_bomb_is_refused_in_little_memory(change: Callable[[bytes], bytes]
     assert most < 8 * MB
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2], ids=["lzma", "bzip2"])
+@pytest.mark.parametrize("damaged", [False, True])
+def test_an_archive_packed_in_another_way_is_refused(*, method: int, damaged: bool) -> None:
+    packed = bytearray(archive(("a.se", SIE * 50), method=method))
+    if damaged:
+        packed[42:50] = b"\xff" * 8
+    assert refused(bytes(packed)) == "upload.method"
+
+
 def test_archives_in_archives_many_files_passwords_and_damage() -> None:
     assert refused(archive(("inner.zip", archive(("ledger.se", SIE))))) == "upload.nested"
     assert refused(archive(("a.se", SIE), ("b.se", SIE))) == "upload.many"
