@@ -15,6 +15,7 @@ from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+TOO_LARGE = "upload.too_large"
 MOST_ENTRIES = 1000
 LONGEST_NAME = 200
 CHUNK = 1024 * 1024
@@ -133,7 +134,7 @@ def _broken() -> UploadRefusedError:
 def _refuse_large(size: int, largest: int) -> None:
     if size > largest:
         text = _("The file is larger than %(most)s MB. Export one fiscal year at a time.")
-        raise UploadRefusedError("upload.too_large", text % {"most": largest // 2**20})
+        raise UploadRefusedError(TOO_LARGE, text % {"most": largest // 2**20})
 
 
 class CappedUpload(FileUploadHandler):

@@ -182,7 +182,7 @@ def test_nothing_is_released_before_it_is_seen_which_company_the_number_opens(
     connection = activated(client, shared(client, vendor))
     change_organisation_number(client=client, number=OTHER_NUMBER, actor=manager)
 
-    with pytest.raises(ValidationError, match="Activate first.*Fjord AS"):
+    with pytest.raises(ValidationError, match=r"Activate first.*Fjord AS"):
         release_books(client=client, actor=manager, reason="no time")
     vendor.company = {"id": "8", "name": "Haug AS", "number": OTHER_NUMBER}
     activate_connection(connection=connection, actor=manager)

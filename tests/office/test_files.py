@@ -70,7 +70,7 @@ def test_a_file_is_taken_in_also_out_of_an_archive(bureau: Bureau, browser: Visi
     answer = send(browser, bureau, packed.getvalue(), "anything.pdf", replace="on")
 
     assert answer.url.endswith(f"/client/{bureau.client.pk}/change/")
-    assert "Taken in: 1 vouchers with 2 postings" in answer.text
+    assert "Taken in: 1 voucher, 2 postings, 2 accounts. " in answer.text
     with system_scope("tests"):
         assert LedgerFile.objects.get().name == "ledger 2025.se"
         assert Voucher.objects.filter(date="2025-01-15").count() == 1
@@ -101,12 +101,28 @@ def test_what_cannot_be_taken_in_is_told_and_changes_nothing(
     assert held() == before
 
 
-def test_a_file_that_is_too_large_is_told_and_never_kept(bureau: Bureau, browser: Visitor, settings: Any) -> None:
-    settings.KONTOR_UPLOAD_BYTES = 3 * 2**20
+@pytest.mark.parametrize("size", [3 * 2**19, 5 * 2**20], ids=["read", "cut"])
+def test_a_file_that_is_too_large_is_told_with_the_command_and_never_kept(
+    bureau: Bureau, browser: Visitor, settings: Any, size: int
+) -> None:
+    settings.KONTOR_UPLOAD_BYTES, settings.KONTOR_PAGE_UPLOAD_BYTES = 3 * 2**20, 2**20
 
-    answer = send(browser, bureau, b"#" * (5 * 2**20))
+    answer = send(browser, bureau, FILE.encode() + b"#NOTE\n" * (size // 6))
 
-    assert (answer.status_code, "larger than 3 MB" in answer.text) == (200, True)
+    assert (answer.status_code, "larger than the 1 MB that this page takes in" in answer.text) == (200, True)
+    assert f"manage.py ledger import --client {bureau.organisation.slug}/77 FILE" in answer.text
+    assert held() == (0, 1)
+
+
+def test_an_archive_is_as_large_as_what_is_in_it(bureau: Bureau, browser: Visitor, settings: Any) -> None:
+    settings.KONTOR_PAGE_UPLOAD_BYTES = 2**20
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("a.se", FILE.encode() + b"#NOTE\n" * 2**18)
+
+    answer = send(browser, bureau, packed.getvalue(), replace="on")
+
+    assert (answer.status_code, "manage.py ledger import" in answer.text) == (200, True)
     assert held() == (0, 1)
 
 
