@@ -321,8 +321,12 @@ STORAGES = {
     },
 }
 
-# The largest file that people may send through the pages; the command `ledger import` takes larger ones.
+# The largest file that people may send through the pages.
 KONTOR_UPLOAD_BYTES = env.int("KONTOR_UPLOAD_BYTES", default=32 * 1024 * 1024)
+# The largest ledger file, out of its archive, that a page takes in while its sender waits: a file is one transaction,
+# about 5 s for each MB and 8 s for one of nothing but short lines, and gunicorn ends a request after 30 s. The command
+# `ledger import` takes larger ones.
+KONTOR_PAGE_UPLOAD_BYTES = env.int("KONTOR_PAGE_UPLOAD_BYTES", default=2 * 1024 * 1024)
 FILE_UPLOAD_HANDLERS = [
     "apps.core.uploads.CappedUpload",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",

@@ -5,6 +5,7 @@ A name, an ending or a content type proves nothing and decides nothing here.
 
 import io
 import re
+import struct
 import zipfile
 import zlib
 from typing import Any
@@ -14,10 +15,16 @@ from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+TOO_LARGE = "upload.too_large"
 MOST_ENTRIES = 1000
 LONGEST_NAME = 200
 CHUNK = 1024 * 1024
-ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second: an empty one
+END_SIGN = b"PK\x05\x06"
+ZIP = (b"PK\x03\x04", END_SIGN)  # the second: an empty one
+END, LONGEST_COMMENT = struct.Struct("<4s4H2LH"), 2**16 - 1  # the record at an archive's end, and what may follow it
+BIG_END = b"PK\x06\x07"  # stands right before it in a ZIP64 archive
+LARGEST_LIST = MOST_ENTRIES * 300  # bytes of the list of entries
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What a file is by its first bytes, where that is nothing that is read here.
 KINDS = (
     (b"%PDF", gettext_noop("a PDF")),
@@ -70,15 +77,19 @@ def plain_name(name: str) -> str:
 
 
 def _unzipped(data: bytes, largest: int) -> tuple[str, bytes]:
+    _refuse_long_list(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
-            if len(entries) > MOST_ENTRIES:
-                raise UploadRefusedError("upload.many", _("There are too many files in the archive."))
+            if len(entries) > MOST_ENTRIES:  # the count at the archive's end is not what is read
+                raise _many()
             files = [one for one in entries if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
             if len(files) != 1:
                 text = _("There are %(count)s files in the archive; send one at a time.") % {"count": len(files)}
                 raise UploadRefusedError("upload.many", text)
+            if files[0].compress_type not in METHODS:
+                text = _("The archive is packed in an unusual way. Pack it as an ordinary ZIP file, or send the file.")
+                raise UploadRefusedError("upload.method", text)
             if files[0].flag_bits & 1:
                 raise UploadRefusedError("upload.encrypted", _("The archive has a password. Send it without."))
             # What the archive says about sizes is not believed: it is read until there is too much.
@@ -91,14 +102,39 @@ def _unzipped(data: bytes, largest: int) -> tuple[str, bytes]:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError) as error:
         if isinstance(error, UploadRefusedError):
             raise
-        raise UploadRefusedError("upload.broken", _("The archive is damaged or of an unusual kind.")) from error
+        raise _broken() from error
     return files[0].filename, b"".join(parts)
+
+
+def _refuse_long_list(data: bytes) -> None:
+    """Before the list of entries is read, which takes ten times its size: looks only at the record at the end.
+
+    `zipfile` finds that record in the same way, and reads as many bytes as it says, whatever its count.
+    """
+    at = len(data) - END.size
+    if not (data.startswith(END_SIGN, max(at, 0)) and data.endswith(b"\0\0")):
+        at = data.rfind(END_SIGN, max(at - LONGEST_COMMENT - 1, 0))
+    if at < 0 or len(data) - at < END.size:
+        raise _broken()
+    *_disks, count, size, _offset, _comment = END.unpack_from(data, at)
+    if data[max(at - 20, 0) : at].startswith(BIG_END):
+        raise _broken()
+    if count > MOST_ENTRIES or size > LARGEST_LIST:
+        raise _many()
+
+
+def _many() -> UploadRefusedError:
+    return UploadRefusedError("upload.many", _("There are too many files in the archive."))
+
+
+def _broken() -> UploadRefusedError:
+    return UploadRefusedError("upload.broken", _("The archive is damaged or of an unusual kind."))
 
 
 def _refuse_large(size: int, largest: int) -> None:
     if size > largest:
         text = _("The file is larger than %(most)s MB. Export one fiscal year at a time.")
-        raise UploadRefusedError("upload.too_large", text % {"most": largest // 2**20})
+        raise UploadRefusedError(TOO_LARGE, text % {"most": largest // 2**20})
 
 
 class CappedUpload(FileUploadHandler):

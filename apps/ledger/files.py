@@ -109,13 +109,14 @@ def import_file(
     replace: bool = False,
     run_id: int | None = None,
     owners: Sequence[Owner] = (),
+    file: SieFile | None = None,
 ) -> Outcome:
-    """Take a SIE file in, prove it by its own closings, and keep the outcome.
+    """Take a SIE file in, prove it by its own closings, and keep the outcome. `file`: where it is read already.
 
     `owners` are the days that other sources own; `replace` takes them over. Raises SieError (with line numbers) where
     the file cannot be read to its end, and FileRefusedError where it may not be taken in; then nothing was written.
     """
-    file = read_sie(data)
+    file = file or read_sie(data)
     warnings = [*map(str, file.warnings), *_company(client, file)]
     _lengths(file)
     with transaction.atomic():

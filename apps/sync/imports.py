@@ -8,13 +8,14 @@ from django.utils.translation import gettext as _
 
 from apps.audit.actions import note
 from apps.clients.models import Client
+from apps.connectors.actions import BOOKS_HIDDEN
+from apps.core.scope import system_scope
 from apps.core.uploads import UploadRefusedError, file_of
 from apps.flows.models import Feed
-from apps.formats.sie import MAX_BYTES
+from apps.formats.sie import MAX_BYTES, SieFile, read_sie
 from apps.ledger.files import FileRefusedError, Outcome, Owner, import_file
 
 
-@transaction.atomic
 def import_ledger_file(
     *, client: Client, name: str, data: bytes, actor: Any, replace: bool = False, largest: int = MAX_BYTES
 ) -> Outcome:
@@ -22,13 +23,33 @@ def import_ledger_file(
 
     A ZIP archive with one file in it is opened. Raises SieError and FileRefusedError, and then nothing was written.
     """
+    refuse_hidden(client)
     try:
         name, data = file_of(name, data, largest=largest)
     except UploadRefusedError as error:
         raise FileRefusedError(error.code, str(error)) from error
+    file = read_sie(data)  # before anything is locked: others write meanwhile
+    # What the reader may not see (other years, hidden books) is in the books all the same, and counts.
+    with system_scope("a file meets the client's whole books"), transaction.atomic():
+        locked = Client.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=client.pk)
+        refuse_hidden(locked)
+        return _taken_in(locked, name, data, file, actor, replace=replace)
+
+
+def refuse_hidden(client: Client) -> None:
+    """One rule for every way in: no file while it is not known whose the books are."""
+    if client.hidden_at is not None:
+        text = _(
+            "The books of %(client)s are hidden: its organisation number was changed, and a manager has not released"
+            " what was read yet."
+        )
+        raise FileRefusedError(BOOKS_HIDDEN, text % {"client": client})
+
+
+def _taken_in(client: Client, name: str, data: bytes, file: SieFile, actor: Any, *, replace: bool) -> Outcome:
     feeds = list(Feed.objects.filter(client=client).select_related("connection"))
     owners = [Owner(str(feed), _first(feed), feed.valid_to) for feed in feeds]
-    outcome = import_file(client=client, name=name, data=data, actor=actor, replace=replace, owners=owners)
+    outcome = import_file(client=client, name=name, data=data, actor=actor, replace=replace, owners=owners, file=file)
     for feed, owner in zip(feeds, owners, strict=True):
         if outcome.period and owner.owns(*outcome.period):
             _take_over(feed, *outcome.period, actor=actor)

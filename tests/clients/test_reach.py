@@ -267,6 +267,11 @@ def test_a_manager_changes_the_number_after_being_told_what_happens(bureau: Orga
     told = browser.get(f"/admin/clients/client/{client.pk}/change/").content.decode()
     assert "the organisation number was changed; a manager has to release what was read" in told
     assert worker.post(f"{page}release/", {"reason": "x"}).status_code == 403
+    refused = browser.post(f"{page}release/", {"reason": "looked at it"}, follow=True).content.decode()
+    assert "Activate first, so that it is seen which company the new number opens" in refused
+    client.refresh_from_db()
+    assert client.hidden_at is not None
+    browser.post(page, {"number": "923609016", "reason": "it was right"})
     browser.post(f"{page}release/", {"reason": "looked at it"})
     client.refresh_from_db()
     assert client.hidden_at is None

@@ -176,6 +176,56 @@ def test_the_books_of_one_company_never_follow_those_of_another(vendor: Vendor, 
     assert Client.objects.get(pk=client.pk).hidden_at is not None
 
 
+def test_nothing_is_released_before_it_is_seen_which_company_the_number_opens(
+    vendor: Vendor, client: Client, manager: User
+) -> None:
+    connection = activated(client, shared(client, vendor))
+    change_organisation_number(client=client, number=OTHER_NUMBER, actor=manager)
+
+    with pytest.raises(ValidationError, match=r"Activate first.*Fjord AS"):
+        release_books(client=client, actor=manager, reason="no time")
+    vendor.company = {"id": "8", "name": "Haug AS", "number": OTHER_NUMBER}
+    activate_connection(connection=connection, actor=manager)
+    with pytest.raises(ValidationError, match="Activate first"):
+        release_books(client=client, actor=manager, reason="no time")
+
+    assert Client.objects.get(pk=client.pk).hidden_at is not None
+
+
+def test_with_the_number_back_as_it_was_nothing_has_to_be_activated(
+    vendor: Vendor, client: Client, manager: User
+) -> None:
+    connection = activated(client, shared(client, vendor))
+    change_organisation_number(client=client, number=OTHER_NUMBER, actor=manager)
+    change_organisation_number(client=client, number=NUMBER, actor=manager)
+    release_books(client=client, actor=manager, reason="typed wrong")
+    assert client.hidden_at is None
+
+    # changed again before the connection was activated again: it has read all the same
+    change_organisation_number(client=client, number=OTHER_NUMBER, actor=manager, read=True)
+
+    assert client.hidden["companies"] == {str(connection.pk): "7"}
+    with pytest.raises(ValidationError, match="Activate first"):
+        release_books(client=client, actor=manager, reason="no time")
+
+
+@pytest.mark.parametrize("gone", ["connection", "system"])
+def test_a_connection_that_can_show_nothing_holds_no_books_back(
+    vendor: Vendor, client: Client, manager: User, gone: str
+) -> None:
+    connection = activated(client, shared(client, vendor))
+    change_organisation_number(client=client, number=OTHER_NUMBER, actor=manager)
+    if gone == "system":
+        Connector.objects.filter(pk=connection.connector_id).update(provider="long_gone")
+    else:
+        Connection.objects.filter(pk=connection.pk).delete()
+
+    release_books(client=client, actor=manager, reason="seen in the register of companies")
+
+    assert client.hidden_at is None
+    assert len(AuditLine.objects.get(action="client.books_released").details["not_asked"]) == 1
+
+
 def test_of_two_changes_the_first_company_counts(vendor: Vendor, client: Client, manager: User) -> None:
     connection = activated(client, shared(client, vendor))
     change_organisation_number(client=client, number=OTHER_NUMBER, actor=manager)

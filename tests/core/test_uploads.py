@@ -1,6 +1,7 @@
 """What is sent as a file: how large, what it is, what an archive may hide."""
 
 import io
+import struct
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -77,6 +78,58 @@ def test_a_zip_bomb_is_refused_in_little_memory(change: Callable[[bytes], bytes]
 
     assert code in {"upload.too_large", "upload.broken"}
     assert most < 8 * MB
+
+
+ENTRY = struct.Struct("<4s6H3L5H2L")
+
+
+def crowd(count: int, *, says: int | None = None, comment: bytes = b"", big: bool = False) -> bytes:
+    """An archive that lists `count` entries, and says at its end that they are so many."""
+    entry = ENTRY.pack(b"PK\x01\x02", 20, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"a"
+    lead, listed = b"PK\x03\x04" + bytes(26), entry * count
+    said = min(count, 0xFFFF) if says is None else says
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, said, said, len(listed), len(lead), len(comment)) + comment
+    at = len(lead) + len(listed)
+    bigger = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, len(listed), len(lead))
+    bigger += struct.pack("<4sLQL", b"PK\x06\x07", 0, at, 1)
+    if big:
+        end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, 47, 0, len(comment)) + comment
+    return lead + listed + (bigger if big else b"") + end
+
+
+@pytest.mark.parametrize(
+    ("made", "code"),
+    [
+        (crowd(200_000), "upload.many"), (crowd(200_000, says=1), "upload.many"),
+        (crowd(200_000, comment=b"PK\x05\x06" + b"x" * 9000), "upload.many"),
+        (crowd(200_000, comment=b"x" * 65535), "upload.many"), (crowd(200_000, big=True), "upload.broken"),
+    ],
+    ids=["honest", "says one", "a second end", "comment", "zip64"],
+)  # fmt: skip
+def test_an_archive_that_lists_very_many_files_is_refused_in_little_memory(made: bytes, code: str) -> None:
+    tracemalloc.start()
+    told = refused(made, largest=32 * MB)
+    _now, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert told == code
+    assert most < 4 * MB
+
+
+def test_an_archive_may_carry_a_comment() -> None:
+    packed = io.BytesIO(archive(("a.se", SIE)))
+    with zipfile.ZipFile(packed, "a") as made:
+        made.comment = b"from the accounting program"
+    assert file_of("a.zip", packed.getvalue(), largest=MB) == ("a.se", SIE)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2], ids=["lzma", "bzip2"])
+@pytest.mark.parametrize("damaged", [False, True])
+def test_an_archive_packed_in_another_way_is_refused(*, method: int, damaged: bool) -> None:
+    packed = bytearray(archive(("a.se", SIE * 50), method=method))
+    if damaged:
+        packed[42:50] = b"\xff" * 8
+    assert refused(bytes(packed)) == "upload.method"
 
 
 def test_archives_in_archives_many_files_passwords_and_damage() -> None:

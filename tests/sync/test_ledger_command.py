@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 
 from apps.clients.models import Client
 from apps.core.scope import system_scope
 from apps.flows.models import Feed
+from apps.formats.sie import read_sie
 from apps.ledger.models import Voucher
 from tests import factories
 from tests.conftest import Manage
@@ -160,6 +162,21 @@ def test_file_of_another_company_fails_and_names_both(client: Client, path: Path
     assert "556265-1892" in told["detail"]
     assert "5560360793" in told["detail"]
     assert Voucher.objects.count() == 0
+
+
+def test_a_file_is_read_before_anything_is_locked(client: Client, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes meanwhile waits for the writing only."""
+    seen: list[int] = []
+
+    def read(data: bytes) -> Any:
+        seen.append(len(connection.savepoint_ids))
+        return read_sie(data)
+
+    monkeypatch.setattr("apps.sync.imports.read_sie", read)
+    monkeypatch.setattr("apps.ledger.files.read_sie", read)
+    before = len(connection.savepoint_ids)
+    run("import", "--client", "41", str(path))
+    assert seen == [before]
 
 
 def test_days_of_a_feed_are_taken_over_on_purpose_only(client: Client, path: Path, scope: None) -> None:

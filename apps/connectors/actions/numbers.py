@@ -12,7 +12,7 @@ from apps.audit.actions import note
 from apps.clients.models import Client
 from apps.connectors.enums import ConnectionState
 from apps.connectors.models import Connection, PageDigest
-from apps.connectors.queries import connections_using_number
+from apps.connectors.queries import connections_using_number, way_of
 from apps.connectors.sdk.failures import Failure, Who
 from apps.notifications.actions import Trouble, raise_problem, resolve_problems
 
@@ -41,7 +41,7 @@ def change_organisation_number(
         used = connections_using_number(row)
         details = {"before": before, "after": after, "reason": reason.strip(), "connections": [one.pk for one in used]}
         if used or read or row.hidden_at:
-            _hide(row, used, details, actor)
+            _hide(row, details, actor)
         row.save(update_fields=["organisation_number", "hidden_at", "hidden"])
         for connection in used:
             _block(connection, row, before)
@@ -57,7 +57,12 @@ def change_organisation_number(
 
 
 def release_books(*, client: Client, actor: Any, reason: str) -> None:
-    """A manager says that what was read is this client's. Raises ValidationError without a reason, and where it is not."""
+    """A manager says that what was read is this client's. Raises ValidationError without a reason, and where it is not.
+
+    What can be asked is asked first: each connection that has read must have shown which company it opens now. With
+    the number back as it was there is nothing to ask. A connection that is gone, or whose system this Kontor no longer
+    has, can show nothing: there the reason must do, and the audit line names it.
+    """
     if actor is not None and not actor.may("clients.client.open_books", client.organisation_id):
         raise PermissionDenied
     if not reason.strip():
@@ -74,7 +79,19 @@ def release_books(*, client: Client, actor: Any, reason: str) -> None:
                 )
                 % {"company": other.company or other.pinned_company_id}
             )
-        details = {**{name: row.hidden.get(name, "") for name in ("before", "after")}, "reason": reason.strip()}
+        waiting, silent = _not_shown(row)
+        if waiting and row.organisation_number != row.hidden.get("before"):
+            raise ValidationError(
+                translate(
+                    "Activate first, so that it is seen which company the new number opens: %(connections)s. If one can"
+                    " no longer be activated, change the number back; then the books can be released."
+                )
+                % {"connections": ", ".join(str(one) for one in waiting)}
+            )
+        details: dict[str, Any] = {name: row.hidden.get(name, "") for name in ("before", "after")}
+        details["reason"] = reason.strip()
+        if silent:
+            details["not_asked"] = silent
         row.hidden_at, row.hidden = None, {}
         row.save(update_fields=["hidden_at", "hidden"])
         resolve_problems(subject=row)
@@ -103,9 +120,10 @@ def books_hidden(client: Client) -> Trouble:
     )
 
 
-def _hide(client: Client, used: list[Connection], details: dict[str, Any], actor: Any) -> None:
+def _hide(client: Client, details: dict[str, Any], actor: Any) -> None:
     """Of several changes the first says what was read: its companies are those to come back to."""
-    companies = {str(one.pk): one.pinned_company_id for one in used if one.pinned_company_id}
+    pinned = Connection.objects.filter(client=client).exclude(pinned_company_id="")  # also of one not activated again
+    companies = {str(pk): company for pk, company in pinned.values_list("pk", "pinned_company_id")}
     held = client.hidden if client.hidden_at else {}
     client.hidden = {
         "before": held.get("before", details["before"]),
@@ -144,6 +162,19 @@ def _other_company(client: Client) -> Connection | None:
         if companies.get(str(row.pk), row.pinned_company_id) != row.pinned_company_id:
             return row
     return None
+
+
+def _not_shown(client: Client) -> tuple[list[Connection], list[str]]:
+    """Of the connections that have read: those still to be activated, and those that nobody can ask any more."""
+    rows = {str(row.pk): row for row in Connection.objects.filter(client=client).select_related("connector", "client")}
+    waiting, silent = [], []
+    for key in client.hidden.get("companies", {}):
+        row = rows.get(key)
+        if row is None or way_of(row.connector) is None:
+            silent.append(str(row or key))
+        elif row.verified_at is None or row.state == ConnectionState.BLOCKED:
+            waiting.append(row)
+    return waiting, silent
 
 
 def _facts(client: Client, before: str, after: str) -> dict[str, str]:

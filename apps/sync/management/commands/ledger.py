@@ -12,7 +12,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.clients.models import Client
 from apps.clients.queries import find_client
-from apps.connectors.actions import BOOKS_HIDDEN
 from apps.core.scope import system_scope
 from apps.formats.sie import MAX_BYTES, SieError
 from apps.ledger.balances import recalculate_all, recalculate_touched
@@ -20,7 +19,7 @@ from apps.ledger.files import FileRefusedError, Outcome
 from apps.ledger.models import DimensionItem, DimensionSet
 from apps.ledger.periods import text_of
 from apps.ledger.reports import AMOUNTS, trial_balance
-from apps.sync.imports import import_ledger_file
+from apps.sync.imports import import_ledger_file, refuse_hidden
 
 WRONG_USE, FAILED = 2, 1
 USUAL = ("department", "project", "cost_centre", "cost_unit", "employee")  # asked for in any books (RECORDS)
@@ -49,9 +48,11 @@ class Command(BaseCommand):
         self.as_json = bool(options["json"])
         with system_scope("the operator's command"):
             client = find_client(options["client"])
-            if client.hidden_at is not None and options["what"] != "recalculate":
-                told = "its organisation number was changed, and a manager has not released what was read yet"
-                self._fail(BOOKS_HIDDEN, f"the books of {client} are hidden: {told}")
+            if options["what"] != "recalculate":
+                try:
+                    refuse_hidden(client)
+                except FileRefusedError as error:
+                    self._fail(error.code, str(error))
             run = {"import": self._import, "recalculate": self._recalculate, "balances": self._balances}
             try:
                 run[options["what"]](client, options)
