@@ -177,10 +177,11 @@ class BureauAdmin(Rights, ModelAdmin):
         """What goes with the rows. Django collects it past every scope, so what the reader does not see is not named."""
         collector = NestedObjects(using=router.db_for_write(self.model), origin=objs)
         collector.collect(objs)
-        seen = _seen_of({*collector.protected, *(row for found in collector.model_objs.values() for row in found)})
+        held: dict[type[models.Model], set[models.Model]] = collector.model_objs  # type: ignore[assignment] # stubs: str
+        seen = _seen_of({*collector.protected, *(row for found in held.values() for row in found)})
         refused = {
             model._meta.verbose_name
-            for model, found in collector.model_objs.items()
+            for model, found in held.items()
             if self.admin_site.is_registered(model)
             for page in [self.admin_site.get_model_admin(model)]
             if not all(page.has_delete_permission(request, row) for row in found)
@@ -189,7 +190,7 @@ class BureauAdmin(Rights, ModelAdmin):
         def told(row: models.Model) -> str:
             return f"{capfirst(row._meta.verbose_name)}: {row if row in seen else _('not shown to you')}"
 
-        counts = {model._meta.verbose_name_plural: len(found) for model, found in collector.model_objs.items()}
+        counts = {model._meta.verbose_name_plural: len(found) for model, found in held.items()}
         return collector.nested(told), counts, refused, [told(row) for row in collector.protected]
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> Any:  # noqa: ARG002 - Django's signature
@@ -265,8 +266,11 @@ class ReadOnlyInline(Rights, TabularInline):
         return False
 
 
-def colleagues(users: Any, organisations: frozenset[int] | None = None) -> models.QuerySet[Any]:
-    """Users who are members of these organisations, by default of those in scope; all of them for a superuser."""
+def colleagues(users: Any, organisations: frozenset[int] | None = None, *, known: bool = False) -> models.QuerySet[Any]:
+    """Users who are members of these organisations, by default of those in scope; all of them for a superuser.
+
+    `known`: without those of whom the reader may know nothing but the address.
+    """
     scope = current_scope()
     if organisations is None:
         organisations = scope.organisations if scope is not None else None
@@ -274,4 +278,5 @@ def colleagues(users: Any, organisations: frozenset[int] | None = None) -> model
         found: models.QuerySet[Any] = users.objects.all()
         return found
     narrowed: models.QuerySet[Any] = users.objects.filter(membership__organisation__in=organisations).distinct()
-    return narrowed
+    nameless = scope.reach.nameless if known and scope is not None and scope.reach is not None else ()
+    return narrowed.exclude(pk__in=nameless)

@@ -45,7 +45,7 @@ def counted_place(request: HttpRequest) -> str | None:
     return str(ipaddress.IPv6Address(int(address) >> host_bits << host_bits))
 
 
-class Counting(AxesDatabaseHandler):  # type: ignore[misc] # axes carries no types
+class Counting(AxesDatabaseHandler):
     """Axes has one limit; that of the place is looked at here, and counts as the other one when it is reached."""
 
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
@@ -57,7 +57,10 @@ class Counting(AxesDatabaseHandler):  # type: ignore[misc] # axes carries no typ
 def _attempts(request: HttpRequest) -> QuerySet[AccessAttempt]:
     """The wrong passwords from this place that still count, the latest first."""
     since = timezone.now() - get_cool_off(request)
-    return AccessAttempt.objects.filter(ip_address=counted_place(request), attempt_time__gte=since)
+    found: QuerySet[AccessAttempt] = AccessAttempt.objects.filter(
+        ip_address=counted_place(request), attempt_time__gte=since
+    )
+    return found
 
 
 def _failures(attempts: QuerySet[AccessAttempt]) -> int:

@@ -67,7 +67,7 @@ def factor_enter(request: HttpRequest) -> HttpResponse:
 @never_cache
 def factor_reset(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody's telephone is lost: asked first, then done."""
-    person = get_object_or_404(colleagues(User), pk=pk)
+    person = get_object_or_404(colleagues(User, known=True), pk=pk)
     if not second_factor.may_reset(request.user, person):
         raise PermissionDenied
     held = second_factor.factor_of(person) is not None
