@@ -231,6 +231,8 @@ KONTOR_OTP_THROTTLE_SECONDS = env.int("KONTOR_OTP_THROTTLE_SECONDS", default=1)
 # So many wrong passwords for one e-mail address from one place close the sign-in there for so long.
 KONTOR_LOGIN_FAILURES = env.int("KONTOR_LOGIN_FAILURES", default=5)
 KONTOR_LOCKOUT_SECONDS = env.int("KONTOR_LOCKOUT_SECONDS", default=15 * 60)
+# So many from one place for whatever addresses close it for everybody there; one office may share a place.
+KONTOR_LOGIN_FAILURES_ADDRESS = env.int("KONTOR_LOGIN_FAILURES_ADDRESS", default=50)
 # How many proxies of the operator stand before Kontor, each adding to X-Forwarded-For; with 0 the header is not read.
 KONTOR_PROXIES = env.int("KONTOR_PROXIES", default=0)
 # A session ends after this long, and earlier when it is not used.
@@ -243,7 +245,8 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_FORM_FIELD = "username"
 AXES_USERNAME_CALLABLE = "apps.organisations.lockout.counted_name"
 AXES_LOCKOUT_CALLABLE = "apps.organisations.lockout.locked_out"
-AXES_CLIENT_IP_CALLABLE = "apps.core.requests.client_address"
+AXES_CLIENT_IP_CALLABLE = "apps.organisations.lockout.counted_place"
+AXES_HANDLER = "apps.organisations.lockout.Counting"
 AXES_RESET_ON_SUCCESS = True
 # The time that the page names stays true whoever goes on trying.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False

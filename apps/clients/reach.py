@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from apps.clients.models import Assignment, AssignmentKind, ChosenClients, Client
 from apps.core.scope import Reach, reader_scope, system_scope
+from apps.organisations.actions import nameless_to
 from apps.organisations.enums import Role
 from apps.organisations.models import User
 
@@ -21,7 +22,7 @@ def scope_of(user: User, reason: str) -> AbstractContextManager[None]:
 
 
 def reach_of(user: User) -> Reach:
-    """Asked at every request: what is taken away is gone with the next one. Two queries."""
+    """Asked at every request: what is taken away is gone with the next one. Three queries."""
     with system_scope("what this person may see"):
         if user.is_superuser:
             closed = Client.objects.filter(hidden_at__isnull=False).values_list("pk", flat=True)
@@ -71,4 +72,5 @@ def _reach(user: User, roles: dict[int, str]) -> Reach:
         named=frozenset(one_by_one),
         closed=frozenset(closed),
         years=years,
+        nameless=nameless_to(roles),
     )

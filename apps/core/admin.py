@@ -1,18 +1,21 @@
 """Bases of the admin: who may see and change what, and how states, amounts and times are written there."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import NestedObjects
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db import models
+from django.db import models, router
 from django.http import Http404, HttpRequest
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin, TabularInline
@@ -170,6 +173,26 @@ class BureauAdmin(Rights, ModelAdmin):
                 raise Http404
         return super().response_action(request, queryset)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes with the rows. Django collects it past every scope, so what the reader does not see is not named."""
+        collector = NestedObjects(using=router.db_for_write(self.model), origin=objs)
+        collector.collect(objs)
+        held: dict[type[models.Model], set[models.Model]] = collector.model_objs  # type: ignore[assignment] # stubs: str
+        seen = _seen_of({*collector.protected, *(row for found in held.values() for row in found)})
+        refused = {
+            model._meta.verbose_name
+            for model, found in held.items()
+            if self.admin_site.is_registered(model)
+            for page in [self.admin_site.get_model_admin(model)]
+            if not all(page.has_delete_permission(request, row) for row in found)
+        }
+
+        def told(row: models.Model) -> str:
+            return f"{capfirst(row._meta.verbose_name)}: {row if row in seen else _('not shown to you')}"
+
+        counts = {model._meta.verbose_name_plural: len(found) for model, found in held.items()}
+        return collector.nested(told), counts, refused, [told(row) for row in collector.protected]
+
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> Any:  # noqa: ARG002 - Django's signature
         raise Http404
 
@@ -207,6 +230,15 @@ class BureauAdmin(Rights, ModelAdmin):
         return found.filter(**{f"{path}__in": added | changed})
 
 
+def _seen_of(rows: Iterable[models.Model]) -> set[models.Model]:
+    """Read again through the scoped managers. Rows that belong to no bureau are not among them."""
+    keys: dict[type[models.Model], list[Any]] = {}
+    for row in rows:
+        if hasattr(type(row), "TENANT_PATH"):
+            keys.setdefault(type(row), []).append(row.pk)
+    return {row for model, pks in keys.items() for row in model._default_manager.filter(pk__in=pks)}
+
+
 def organisations_where(request: HttpRequest, right: str) -> frozenset[int] | None:
     """Where the reader has the right; None for a superuser: everywhere."""
     user: Any = request.user
@@ -234,8 +266,11 @@ class ReadOnlyInline(Rights, TabularInline):
         return False
 
 
-def colleagues(users: Any, organisations: frozenset[int] | None = None) -> models.QuerySet[Any]:
-    """Users who are members of these organisations, by default of those in scope; all of them for a superuser."""
+def colleagues(users: Any, organisations: frozenset[int] | None = None, *, known: bool = False) -> models.QuerySet[Any]:
+    """Users who are members of these organisations, by default of those in scope; all of them for a superuser.
+
+    `known`: without those of whom the reader may know nothing but the address.
+    """
     scope = current_scope()
     if organisations is None:
         organisations = scope.organisations if scope is not None else None
@@ -243,4 +278,5 @@ def colleagues(users: Any, organisations: frozenset[int] | None = None) -> model
         found: models.QuerySet[Any] = users.objects.all()
         return found
     narrowed: models.QuerySet[Any] = users.objects.filter(membership__organisation__in=organisations).distinct()
-    return narrowed
+    nameless = scope.reach.nameless if known and scope is not None and scope.reach is not None else ()
+    return narrowed.exclude(pk__in=nameless)

@@ -1,11 +1,11 @@
-"""Start-up checks: the encryption keys, and a tenant path on every model of ours."""
+"""Start-up checks: the encryption keys, proxies, and a tenant path on every model of ours."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - Django's name
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from fernet_fields import EncryptedField
@@ -44,6 +44,15 @@ def encryption_keys(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]: 
             Error("FERNET_KEYS holds SECRET_KEY: changing that would lose every secret.", hint=remedy, id="kontor.E003")
         ]
     return []
+
+
+@register(deploy=True)
+def proxies_are_told(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:  # noqa: ARG001 - Django's signature
+    """Behind a proxy that is not counted everybody comes from its address: one stranger would close the sign-in."""
+    if not getattr(settings, "SECURE_PROXY_SSL_HEADER", None) or settings.KONTOR_PROXIES:
+        return []
+    told = "KONTOR_TLS_PROXY is on but KONTOR_PROXIES is 0: everybody would share the proxy's address."
+    return [Warning(told, hint="Set KONTOR_PROXIES to the number of proxies before Kontor.", id="kontor.W002")]
 
 
 @register()

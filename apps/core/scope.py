@@ -26,6 +26,7 @@ class Reach:
 
     Of the organisations in `whole` every client but `hidden`; of the others the clients in `named` only. The books of
     `closed` clients are seen by nobody. `years`: of these clients only fiscal years that end in (first, last).
+    `nameless`: people who are known to the person by their e-mail address only.
     """
 
     whole: frozenset[int] = frozenset()
@@ -33,6 +34,7 @@ class Reach:
     named: frozenset[int] = frozenset()
     closed: frozenset[int] = frozenset()
     years: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    nameless: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ def bell_of(user: Any) -> dict[str, Any]:
     problems = list(rows.select_related("client").order_by("-told_at")[: SHOWN + 1])
     live = seen_by(user, "sync.run.view", Run.objects.filter(state__in=LIVE), "organisation")
     runs = list(live.select_related("client").order_by("-started_at", "pk")[: SHOWN + 1])
-    batches = list(Batch.objects.filter(state__in=BUSY)[:SHOWN]) if user.may("onboarding.batch.view") else []
+    busy = Batch.objects.filter(state__in=BUSY).order_by("-pk")
+    batches = list(seen_by(user, "onboarding.batch.view", busy, "organisation")[:SHOWN])
     return {
         "unread": unread_of(user, rows),
         "waiting": rows.count(),

@@ -114,21 +114,22 @@ def moves_of(runs: list[Run]) -> dict[str, Any]:
     }
 
 
-def progress(client: Client) -> dict[str, Any]:
-    """What the page asks for every two seconds."""
+def progress(client: Client, user: Any) -> dict[str, Any]:
+    """What the page asks for every two seconds; of runs and problems only what the person may see."""
     found = with_status(Client.objects.filter(pk=client.pk)).get()
     status = status_of(found)
     live = status.live
     percent = None
     if live and live.expected and live.done:
         percent = min(99, round(live.done * 100 / live.expected))
-    return {
-        "live": live is not None,
-        "text": progress_text(live) if live else "",
-        "percent": percent,
-        "state": {"colour": status.state.colour, "word": status.state.word, "sentence": status.state.sentence},
-        "problems": status.open_problems,
+    told: dict[str, Any] = {
+        "state": {"colour": status.state.colour, "word": status.state.word, "sentence": status.state.sentence}
     }
+    if user.may("sync.run.view", client.organisation_id):
+        told |= {"live": live is not None, "text": progress_text(live) if live else "", "percent": percent}
+    if user.may("notifications.problem.view", client.organisation_id):
+        told["problems"] = status.open_problems
+    return told
 
 
 # -- Home -------------------------------------------------------------------------------------------------------------

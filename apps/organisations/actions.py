@@ -1,5 +1,6 @@
 """Roles are given and taken here: audited, never above one's own, and never the last owner's."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -23,7 +24,7 @@ def give_role(*, organisation: Organisation, user: User, role: str, actor: Any) 
         _refuse_above(organisation, actor, role, before)
         if before == Role.OWNER:
             _refuse_last_owner(held)
-        member = held or Membership(organisation=organisation, user=user)
+        member = held or Membership(organisation=organisation, user=user, met=False)
         member.role = role
         member.full_clean()
         member.save()
@@ -48,10 +49,23 @@ def take_role(*, membership: Membership, actor: Any) -> None:
         held.delete()
 
 
+def met(user: User) -> None:
+    """The person signed in: the bureaus that named the address see the account's name from now on."""
+    Membership._base_manager.filter(user=user, met=False).update(met=True)
+
+
+def nameless_to(organisations: Collection[int]) -> frozenset[int]:
+    """People whom these bureaus know by their address only; who is known to one of them is known."""
+    rows = Membership._base_manager.filter(organisation__in=organisations)
+    found = rows.filter(met=False).exclude(user__in=rows.filter(met=True).values("user"))
+    return frozenset(found.values_list("user", flat=True))
+
+
 def person_of(email: str, name: str = "") -> User:
     """The account of this address, made without a password where there is none.
 
-    A bureau is not told whether the person has worked for another one.
+    A bureau is not told whether the person has worked for another one, nor a name that it did not write: until the
+    person signs in it sees the address (`Membership.met`).
     """
     address = User.objects.normalize_email(email).lower()
     found = User.objects.filter(email__iexact=address).first()

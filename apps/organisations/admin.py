@@ -74,7 +74,7 @@ class MembershipAdmin(BureauAdmin):
     list_display = ("user", "organisation", "role")
     list_filter = ("role",)
     list_select_related = ("user", "organisation")
-    search_fields = ("user__email", "user__name", "organisation__name")
+    search_fields = ("user__email", "organisation__name")  # by name: in the list of people
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002 - Django's
         if obj is None:
@@ -96,10 +96,12 @@ class MembershipAdmin(BureauAdmin):
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         if not change:
             obj.user = person_of(form.cleaned_data["email"], form.cleaned_data["name"])
+            obj.user.name = ""  # not saved: what this request tells of the person is the address
         member = give_role(organisation=obj.organisation, user=obj.user, role=obj.role, actor=request.user)
         obj.pk = member.pk
-        if not change and not obj.user.has_usable_password():
-            messages.info(request, _("The account is new: it has no password yet. An administrator of Kontor sets it."))
+        if not change:
+            told = _("Who has no account of Kontor yet needs a password: an administrator of Kontor sets it.")
+            messages.info(request, told)
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
         take_role(membership=obj, actor=request.user)
@@ -150,7 +152,8 @@ class PersonAdmin(BureauAdmin, UserAdmin[User]):  # type: ignore[misc] # Unfold 
         return person is not None and may_reset(request.user, person)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return colleagues(User, organisations_where(request, "organisations.user.view"))
+        """The page of an account tells more than the address."""
+        return colleagues(User, organisations_where(request, "organisations.user.view"), known=True)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is not None and not getattr(request.user, "is_superuser", False):

@@ -14,6 +14,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
+from apps.organisations.actions import met
+from apps.organisations.models import User
 from apps.organisations.second_factor import factor_of
 
 BEGAN, SEEN = "kontor_began", "kontor_seen"
@@ -21,6 +23,11 @@ SEEN_EVERY = 60  # seconds: the session is not written on each request
 WITHOUT_FACTOR = frozenset({"admin:login", "admin:logout", "people:factor_enter", "people:factor"})
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+def signed_in(user: User, **_kwargs: Any) -> None:
+    """With Django's signal."""
+    met(user)
 
 
 def begin_session(request: HttpRequest, **_kwargs: Any) -> None:

@@ -11,12 +11,13 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device, ThrottlingMixin
 from django_otp.oath import TOTP
 
 from apps.core.fields import SafeEncryptedText
-from apps.core.scope import TenantModel
+from apps.core.scope import TenantModel, current_scope
 from apps.organisations.enums import Role
 from apps.organisations.rights import roles_with
 
@@ -50,6 +51,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("bureau staff"), default=False)
     joined_at = models.DateTimeField(_("joined"), auto_now_add=True)
+    sessions_ended = models.PositiveIntegerField(default=0, editable=False)  # how often all of them were
 
     objects = UserManager()
 
@@ -62,7 +64,14 @@ class User(AbstractBaseUser, PermissionsMixin):
         ordering = ("email",)
 
     def __str__(self) -> str:
-        return self.name or self.email
+        scope = current_scope()
+        nameless = scope is not None and scope.reach is not None and self.pk in scope.reach.nameless
+        return self.email if nameless else self.name or self.email
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What Django compares every session with: it ends when the password or `sessions_ended` changes."""
+        held = f"{self.sessions_ended}:{self.password}"
+        return salted_hmac("kontor.session", held, secret=secret, algorithm="sha256").hexdigest()
 
     def get_full_name(self) -> str:
         return str(self)
@@ -128,9 +137,12 @@ class Organisation(TenantModel):
 
 
 class Membership(TenantModel):
+    """`met`: the person has signed in since. Until then the bureau is told nothing but the address that it wrote."""
+
     user = models.ForeignKey(User, on_delete=models.CASCADE, verbose_name=_("user"))
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, verbose_name=_("organisation"))
     role = models.CharField(_("role"), max_length=12, choices=Role.choices)
+    met = models.BooleanField(default=True, editable=False)
 
     class Meta:
         verbose_name = _("membership")

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from apps.audit.actions import note
@@ -33,33 +34,39 @@ def factor_of(user: Any) -> SecondFactor | None:
     return found
 
 
-def begin(*, user: User) -> SecondFactor:
-    """The key to be shown until its first code is entered; the same one for a while, so that a reload breaks nothing."""
+def begin(*, user: User, begun: int | None) -> SecondFactor:
+    """The key to be shown until its first code is entered; a session keeps its own, `begun`, for a while.
+
+    Another session never sees it: who knows only the password would have the key of the app that is set up later.
+    """
     with transaction.atomic():
         rows = SecondFactor.objects.filter(user=user, confirmed=False)
         rows.filter(made_at__lt=timezone.now() - BEGUN_FOR).delete()
-        held: SecondFactor | None = rows.first()
+        held: SecondFactor | None = rows.filter(pk=begun).first()
         if held is None:
             held = SecondFactor.objects.create(user=user, confirmed=False, name="app", key=secrets.token_hex(KEY_BYTES))
     return held
 
 
-def confirm(*, user: User, code: str) -> tuple[Entered, list[str]]:
-    """The first code of the app that was just set up. With RIGHT come the recovery codes, readable only now."""
-    try:
-        with transaction.atomic():
-            factor = SecondFactor.objects.select_for_update().filter(user=user, confirmed=False).first()
-            if factor is None:
-                return Entered.WRONG, []
-            entered = _judged(factor, code)
-            if entered is not Entered.RIGHT:
-                return entered, []
-            factor.confirmed = True
-            factor.save()
-            codes = _new_codes(factor)
-            _note(user, user, "second_factor.made")
-    except IntegrityError:  # another browser of the same person was faster
-        return Entered.WRONG, []
+def confirm(*, user: User, begun: int, code: str) -> tuple[Entered, list[str]]:
+    """The first code of the app that was just set up. With RIGHT come the recovery codes, readable only now.
+
+    One session at a time: the first that confirms takes the keys of all others away.
+    """
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        rows = SecondFactor.objects.filter(user=user, confirmed=False)
+        factor = rows.select_for_update().filter(pk=begun).first()
+        if factor is None or factor_of(user) is not None:
+            return Entered.WRONG, []
+        entered = _judged(factor, code)
+        if entered is not Entered.RIGHT:
+            return entered, []
+        factor.confirmed = True
+        factor.save()
+        rows.delete()
+        codes = _new_codes(factor)
+        _note(user, user, "second_factor.made")
     return Entered.RIGHT, codes
 
 
@@ -85,8 +92,12 @@ def new_codes(*, user: User) -> list[str]:
 
 
 def remove(*, user: User, actor: Any) -> bool:
-    """Take the second factor away, for a new telephone or for a lost one. Whether there was any."""
+    """Take the second factor away, for a new telephone or for a lost one. Whether there was any.
+
+    All sessions of the person end, so that another factor is set up only after signing in with the password.
+    """
     with transaction.atomic():
+        User.objects.filter(pk=user.pk).update(sessions_ended=F("sessions_ended") + 1)
         _rows, kinds = SecondFactor.objects.filter(user=user).delete()
         held = bool(kinds.get(SecondFactor._meta.label))
         if held:
@@ -105,9 +116,10 @@ def may_reset(actor: Any, person: User) -> bool:
     return bool(theirs) and theirs <= owned and not person.is_superuser
 
 
-def locked_until(user: User, *, confirmed: bool = True) -> datetime | None:
-    factor = SecondFactor.objects.filter(user=user, confirmed=confirmed).first()
-    return None if factor is None else factor.locked_until()
+def locked_until(factor: SecondFactor) -> datetime | None:
+    """As it stands now, after the code that was just entered."""
+    now: SecondFactor | None = SecondFactor.objects.filter(pk=factor.pk).first()
+    return None if now is None else now.locked_until()
 
 
 def _judged(factor: SecondFactor, code: str) -> Entered:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 import segno
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.auth import update_session_auth_hash
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -27,6 +28,7 @@ from apps.organisations.models import SecondFactor, User
 from apps.organisations.second_factor import Entered
 
 ISSUER = "Kontor"
+BEGUN = "kontor_begun_factor"  # in the session: the key that it was shown
 
 
 @never_cache
@@ -58,14 +60,14 @@ def factor_enter(request: HttpRequest) -> HttpResponse:
             if entered is Entered.RECOVERY:
                 _tell_left(request, held)
             return redirect(_next(request))
-        form.add_error("code", _refusal(user, entered))
+        form.add_error("code", _refusal(held, entered))
     return _page(request, "organisations/factor_enter.html", _("Enter the code"), form=form, next=_next(request))
 
 
 @never_cache
 def factor_reset(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody's telephone is lost: asked first, then done."""
-    person = get_object_or_404(colleagues(User), pk=pk)
+    person = get_object_or_404(colleagues(User, known=True), pk=pk)
     if not second_factor.may_reset(request.user, person):
         raise PermissionDenied
     held = second_factor.factor_of(person) is not None
@@ -77,15 +79,17 @@ def factor_reset(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _set_up(request: HttpRequest, user: User) -> HttpResponse:
-    begun = second_factor.begin(user=user)
+    begun = second_factor.begin(user=user, begun=request.session.get(BEGUN))
+    request.session[BEGUN] = begun.pk
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        entered, codes = second_factor.confirm(user=user, code=form.cleaned_data["code"])
+        entered, codes = second_factor.confirm(user=user, begun=begun.pk, code=form.cleaned_data["code"])
         if entered is Entered.RIGHT:
+            del request.session[BEGUN]
             begun.refresh_from_db()
             _verified(request, begun)
             return _codes_page(request, codes)
-        form.add_error("code", _refusal(user, entered, confirmed=False))
+        form.add_error("code", _refusal(begun, entered))
     return _page(
         request, "organisations/factor_set_up.html", _("Set up two-factor sign-in"), form=form, next=_next(request),
         picture=qr_code(user, begun), key=begun.shown_key, required=settings.KONTOR_TWO_FACTOR,
@@ -98,9 +102,11 @@ def _look_after(request: HttpRequest, user: User, held: SecondFactor) -> HttpRes
     if request.method == "POST" and form.is_valid():
         entered = second_factor.enter(user=user, code=form.cleaned_data["code"])
         if entered not in (Entered.RIGHT, Entered.RECOVERY):
-            form.add_error("code", _refusal(user, entered))
+            form.add_error("code", _refusal(held, entered))
         elif "remove" in request.POST:
             second_factor.remove(user=user, actor=user)
+            user.refresh_from_db()
+            update_session_auth_hash(request, user)  # this one session goes on: it has just entered a code
             messages.success(request, _("The app was removed. Set up the new one now."))
             return redirect("people:factor")
         else:
@@ -138,8 +144,8 @@ def _verified(request: HttpRequest, held: SecondFactor) -> None:
     otp_login(request, held)
 
 
-def _refusal(user: User, entered: Entered, *, confirmed: bool = True) -> str:
-    until = second_factor.locked_until(user, confirmed=confirmed)
+def _refusal(factor: SecondFactor, entered: Entered) -> str:
+    until = second_factor.locked_until(factor)
     seconds = 1 if until is None else max(1, round((until - timezone.now()).total_seconds()))
     wait = ngettext("Wait %(count)d second.", "Wait %(count)d seconds.", seconds) % {"count": seconds}
     if entered is Entered.TOO_SOON:

@@ -25,6 +25,7 @@
   }
 
   function fill(box, entries) {
+    if (!box) return; // a half that the reader may not see
     box.replaceChildren(...(entries.length ? entries : [element("p", "k-quiet k-small", box.dataset.kNone)]));
   }
 

@@ -1,6 +1,8 @@
 """Which clients a person sees: by role, by being named, and never a restricted one without."""
 
+import csv
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -136,10 +138,14 @@ def test_an_auditors_opening_holds_what_the_years_before_carry_over(bureau: Orga
     values = {"first_year": 2025, "last_year": 2025, "ends_on": date(2099, 1, 1)}
     AssignmentFactory(client=client, membership=auditor, kind="audit", **values)
 
-    page = signed_in(auditor.user).get(f"/admin/clients/client/{client.pk}/balances/").content.decode()
+    browser, address = signed_in(auditor.user), f"/admin/clients/client/{client.pk}/balances/"
+    page = browser.get(address).content.decode()
+    sheet = browser.get(f"{address}?as=csv").content.decode("utf-8-sig")
+    rows = {row[0]: row[2:] for row in csv.reader(sheet.splitlines())}
 
     assert "77.25" in page
     assert "87.25" in page
+    assert [Decimal(cell) for cell in rows["1920"]] == [Decimal(text) for text in ("77.25", "10", "0", "87.25")]
     assert "2024" not in page.split("<main")[-1]
 
 

@@ -46,6 +46,14 @@ def test_check_deploy_is_clean_with_production_settings() -> None:
     assert "silenced" not in done.stdout.replace("(0 silenced)", "")
 
 
+def test_check_deploy_tells_of_a_proxy_that_is_not_counted() -> None:
+    told = manage("check", "--deploy", KONTOR_TLS_PROXY="1").stderr
+    counted = manage("check", "--deploy", KONTOR_TLS_PROXY="1", KONTOR_PROXIES="1").stderr
+
+    assert "everybody would share the proxy's address" in told
+    assert "kontor.W002" not in counted
+
+
 ASKED = """
 import json
 from django.conf import settings

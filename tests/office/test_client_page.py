@@ -125,6 +125,17 @@ def test_progress_counts_in_words(bureau: Bureau, owner: Browser) -> None:
     assert told["state"]["colour"] == "green"
 
 
+def test_an_auditor_is_not_told_of_runs_and_problems(bureau: Bureau) -> None:
+    trouble(bureau.connection)
+    run_of(bureau.feed, RunState.RUNNING, done=1240, expected=3100)
+    auditor = signed_in(bureau.member("auditor"))
+
+    told = auditor.get(f"/admin/clients/client/{bureau.client.pk}/progress/").json()
+
+    assert set(told) == {"state"}
+    assert "data-k-progress" not in text(auditor, bureau)
+
+
 def test_progress_names_the_step_where_nothing_is_counted(bureau: Bureau, owner: Browser) -> None:
     run_of(bureau.feed, RunState.RUNNING, stage=Stage.PROVE)
 

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.test import Client as Browser
 
 from apps.core.scope import system_scope
-from tests.factories import UserFactory
+from tests.factories import ClientFactory, ConnectionFactory, ConnectorFactory, UserFactory
 from tests.office.bureau import SECRET, Bureau, run_of, signed_in, trouble
 
 LISTS = sorted(f"/admin/{model._meta.app_label}/{model._meta.model_name}/" for model in admin.site._registry)
@@ -143,6 +143,17 @@ def test_the_form_of_a_stored_key_shows_no_key(bureau: Bureau, owner: Browser) -
 
     assert page.status_code == 200
     assert SECRET not in page.content.decode()
+
+
+def test_a_key_of_the_bureau_counts_the_clients_that_the_reader_sees(bureau: Bureau, owner: Browser) -> None:
+    shared = ConnectorFactory(organisation=bureau.organisation, client=None)
+    for restricted in (False, True, True):
+        client = ClientFactory(organisation=bureau.organisation, restricted=restricted)
+        ConnectionFactory(client=client, connector=shared)
+
+    rows = owner.get("/admin/connectors/connector/").context_data["cl"].result_list  # type: ignore[attr-defined]
+
+    assert {row.pk: row.clients for row in rows} == {shared.pk: 1, bureau.connection.connector_id: 1}
 
 
 def test_an_exchange_shows_its_answer_as_text(bureau: Bureau, other: Bureau, owner: Browser) -> None:

@@ -1,5 +1,6 @@
 """One problem per cause, muted and resolved by itself; the night that was not read; the bell."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from threading import Event, Thread
 from time import sleep
@@ -21,12 +22,22 @@ from apps.notifications.actions import Trouble, mute_problem, raise_problem, res
 from apps.notifications.models import Affected, Problem, Webhook, WebhookEvent
 from apps.notifications.queries import of_client, unread_of, waiting_problems
 from apps.office.bell import bell_of
+from apps.onboarding.enums import BUSY
+from apps.onboarding.models import Batch
+from apps.organisations.enums import Role
 from apps.sync import deadman
 from apps.sync.deadman import watch
 from apps.sync.enums import RunState
 from apps.sync.models import Run
 from tests.connectors.providers.tripletex.harness import error
-from tests.factories import ClientFactory, ConnectionFactory, ConnectorFactory, FeedFactory, OrganisationFactory
+from tests.factories import (
+    ClientFactory,
+    ConnectionFactory,
+    ConnectorFactory,
+    FeedFactory,
+    MembershipFactory,
+    OrganisationFactory,
+)
 from tests.office.bureau import run_of, signed_in, trouble
 from tests.onboarding.keys import make_bureau, norwegian, worked
 
@@ -433,6 +444,28 @@ def test_the_bell_hangs_on_every_page_and_is_nobodys_without_a_role(bureau: Any,
         assert owner.get(f"/admin/{path}").content.count(b'data-k-bell="/admin/bell/"') == 1, path
     assert client.get("/admin/bell/").status_code == 302
     assert owner.get("/admin/bell/looked/").status_code == 405
+
+
+def test_the_bell_is_not_an_auditors_and_leads_nobody_to_a_closed_page(bureau: Any) -> None:
+    for role in Role:
+        browser = signed_in(bureau.member(role))
+        page = browser.get("/admin/clients/client/").content.decode()
+        links = re.findall(r'k-row-end" href="([^"]+)"', page)
+        assert [browser.get(link).status_code for link in links] == [200] * len(links), role
+        assert len(links) == (0 if role == "auditor" else 2), role
+
+
+def test_the_bell_shows_batches_of_the_bureaus_where_the_person_manages(bureau: Any, other: Any) -> None:
+    person = bureau.member("manager")
+    MembershipFactory(user=person, organisation=other.organisation, role="reviewer")
+    mine, _theirs = [
+        Batch.objects.create(organisation=one.organisation, origin="file", state=BUSY[0], actor="x")
+        for one in (bureau, other)
+    ]
+
+    told = signed_in(person).get("/admin/bell/").json()
+
+    assert [run["url"] for run in told["runs"]] == [f"/admin/onboarding/{mine.pk}/"]
 
 
 def test_the_bell_asks_the_same_however_many_problems(

@@ -18,10 +18,10 @@ from apps.core.admin import BureauAdmin
 from apps.core.scope import ScopedManager, client_path, system_scope
 from apps.ledger.models import Posting, Voucher
 from apps.notifications.digest import digest_of, has_news
-from apps.notifications.models import Mail, Problem
+from apps.notifications.models import Mail, Problem, Webhook
 from apps.onboarding.models import Batch, Line
 from apps.organisations.enums import Role
-from apps.organisations.models import Organisation, User
+from apps.organisations.models import Membership, Organisation, User
 from tests.factories import MembershipFactory, UserFactory
 from tests.office.bureau import make_bureau, signed_in
 from tests.office.walk import Walk, routes
@@ -51,7 +51,7 @@ def theirs() -> World:
 
 @pytest.fixture
 def unseen(mine: World) -> World:
-    """A restricted client of bureau A for which nobody is named."""
+    """A restricted client of bureau A for which only the first owner is named, who does not walk."""
     bureau = mine.rows[Organisation]
     return World(
         500_001, "Vestvik", "ZWALKH", "985952442", Decimal("87654.32"), organisation=bureau, restricted=True
@@ -265,6 +265,19 @@ def test_rows_of_the_bureau_tell_nothing_of_a_client_that_is_not_seen(mine: Worl
     assert told_of_mine.count(mine.text) > 5
     with system_scope("tests"):
         assert Line.objects.get(pk=hidden.pk).state == "listed"
+
+
+@pytest.mark.parametrize("role", ["owner", "manager"])
+def test_what_goes_with_a_row_of_mine_is_named_as_far_as_it_is_seen(mine: World, unseen: World, role: str) -> None:
+    walk = walk_of(mine, unseen, role)
+
+    for model in (Membership, Webhook):
+        walk.rows_of_mine(model)
+    page = walk.get(f"/admin/organisations/membership/{mine.pk}/delete/").content.decode()
+
+    assert walk.faults == []
+    assert mine.client.name in page
+    assert "not shown to you" in page
 
 
 def test_a_digest_tells_nothing_of_a_client_that_the_person_does_not_see(mine: World, unseen: World) -> None:

@@ -116,6 +116,7 @@ class Walk:
                 self.without_ids(route)
         for model in admin.site._registry:
             self.lists(model)
+            self.rows_of_mine(model)
             self.actions(model)
             self.forms(model)
             self.autocompletes(model)
@@ -204,6 +205,11 @@ class Walk:
             asked += [f"{name}={pk}" for name in spec.expected_parameters()]
         for query in dict.fromkeys(asked):
             self.get(f"{address}?{query}", follow=True)
+
+    def rows_of_mine(self, model: type[models.Model]) -> None:
+        """Pages of one's own rows that also tell of what hangs on them, or has happened to them."""
+        for page in ("delete", "history"):
+            self.get(self._address(model, f"{self.mine.pk}/{page}/"))
 
     def actions(self, model: type[models.Model]) -> None:
         address = self._address(model)

@@ -11,7 +11,7 @@ from django.contrib import admin
 from django.db import models
 
 from apps.audit.models import AuditLine
-from apps.clients.models import ApiToken, Client
+from apps.clients.models import ApiToken, Assignment, Client
 from apps.connectors.models import (
     Connection,
     Connector,
@@ -146,6 +146,8 @@ def _details(world: World) -> None:
 def _rows_of_the_bureau(world: World) -> None:
     """A cause shared by clients, and clients taken in together: rows of the bureau that name this client."""
     organisation = world.rows[Organisation]
+    for member in Membership.objects.filter(organisation=organisation):
+        Assignment.objects.create(client=world.client, membership=member, kind="named")
     shared, _made = Problem.objects.get_or_create(
         organisation=organisation, client=None, code="v.shared", subject_kind="connectors.connector",
         subject_id=str(organisation.pk),

@@ -183,6 +183,38 @@ def test_a_person_is_added_by_address_whether_known_or_not(bureau: Organisation,
     assert found.has_usable_password() is known
 
 
+def test_a_bureau_is_told_nothing_but_the_address_until_the_person_signs_in(bureau: Organisation) -> None:
+    """The same pages for an account that was there before and for one that was not, but for the address."""
+    UserFactory(email="known@elsewhere.example", name="Secret Name")
+    manager = member(bureau, "manager")
+    owner = signed_in(member(bureau, "owner"))
+    pages: dict[str, list[str]] = {}
+    for who in ("known", "fresh"):
+        form = {"organisation": bureau.pk, "email": f"{who}@elsewhere.example", "name": "Typed", "role": "accountant"}
+        browser = signed_in(manager)
+        answer = browser.post(f"{MEMBERSHIPS}add/", form, follow=True)
+        with system_scope("tests"):
+            row = Membership.objects.get(user__email=form["email"])
+        shown = [MEMBERSHIPS, f"{MEMBERSHIPS}{row.pk}/change/", f"{MEMBERSHIPS}{row.pk}/history/"]
+        shown += ["/admin/organisations/user/", f"/admin/organisations/user/{row.user_id}/change/"]
+        shown += ["/admin/audit/auditline/", f"/admin/people/{row.user_id}/two-factor/reset/"]
+        answers = [answer, *(one.get(path) for path in shown for one in (browser, owner))]
+        pages[who] = [one.content.decode() for one in answers]
+        codes = [one.status_code for one in answers]
+        assert codes == [200] * 9 + [404, 404, 200, 200, 404, 404], who
+        with system_scope("tests"):
+            assert Membership.objects.filter(pk=row.pk, met=False).exists()
+
+    told = "".join(pages["known"])
+    assert "known@elsewhere.example" in told
+    assert "Secret Name" not in told
+    assert "Typed" not in "".join(pages["fresh"])
+    assert all("needs a password" in pages[who][0] for who in pages)
+
+    signed_in(User.objects.get(email="known@elsewhere.example"))
+    assert "Secret Name" in owner.get(MEMBERSHIPS).content.decode()
+
+
 def test_a_role_taken_away_ends_access_at_the_next_request(bureau: Organisation) -> None:
     person = member(bureau, "manager")
     browser = signed_in(person)

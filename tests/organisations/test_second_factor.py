@@ -24,9 +24,9 @@ Visitors = Callable[[], Visitor]
 
 def set_up(user: User) -> tuple[str, list[str]]:
     """The key and the recovery codes of somebody who has a second factor; its codes of now are unused."""
-    begun = second_factor.begin(user=user)
+    begun = second_factor.begin(user=user, begun=None)
     key = begun.key
-    entered, codes = second_factor.confirm(user=user, code=code_of(key))
+    entered, codes = second_factor.confirm(user=user, begun=begun.pk, code=code_of(key))
     assert entered is Entered.RIGHT
     SecondFactor.objects.filter(user=user).update(last_step=-1)
     return key, codes
@@ -84,6 +84,23 @@ def test_a_wrong_first_code_sets_nothing_up(person: User, visitor: Visitors) -> 
     assert begun.shown_key in answer.text, "a mistyped digit does not cost a new picture"
     assert not SecondFactor.objects.filter(confirmed=True).exists()
     assert "/admin/two-factor/" in browser.see("/admin/").url
+
+
+def test_a_session_is_not_shown_the_key_that_another_one_sets_up(person: User, visitor: Visitors) -> None:
+    """Who has only the password, and looked first, has no key that will ever count."""
+    stranger, browser = visitor(), visitor()
+    stranger.sign_in(person.email)
+    theirs = SecondFactor.objects.get(user=person)
+    browser.sign_in(person.email)
+    mine = SecondFactor.objects.exclude(pk=theirs.pk).get(user=person)
+    assert theirs.shown_key not in browser.see("/admin/two-factor/").text
+    assert mine.shown_key not in stranger.see("/admin/two-factor/").text
+
+    browser.submit("/admin/two-factor/", code=code_of(mine.key))
+
+    assert [factor.pk for factor in SecondFactor.objects.filter(user=person)] == [mine.pk]
+    assert second_factor.confirm(user=person, begun=theirs.pk, code=code_of(theirs.key)) == (Entered.WRONG, [])
+    assert "/admin/two-factor/enter/" in stranger.see("/admin/").url
 
 
 def test_the_code_is_asked_after_the_password_and_leads_on(person: User, visitor: Visitors) -> None:
@@ -205,7 +222,10 @@ def test_new_recovery_codes_and_another_telephone_ask_for_a_code(person: User, v
     assert not set(made) & set(codes)
     assert second_factor.enter(user=person, code=codes[2]) is Entered.WRONG
 
+    other = visitor()
+    other.sign_in(person.email)
     after = browser.submit("/admin/two-factor/", code=made[0], remove="1")
+    assert "/admin/login/" in other.see("/admin/").url
     assert "Turn on two-factor sign-in" in after.text
     assert "/admin/two-factor/" in browser.see("/admin/").url
     assert "second_factor.removed" in lines(person)
@@ -248,7 +268,7 @@ def owners_browser(owner: User, visitor: Visitors) -> Visitor:
     return browser
 
 
-def test_an_owner_resets_a_colleague_and_every_session_of_theirs_asks_again(
+def test_an_owner_resets_a_colleague_and_every_session_of_theirs_ends(
     person: User, owner: User, owners_browser: Visitor, visitor: Visitors
 ) -> None:
     _key, codes = set_up(person)
@@ -264,7 +284,10 @@ def test_an_owner_resets_a_colleague_and_every_session_of_theirs_asks_again(
 
     assert "was reset" in answer.text
     assert not SecondFactor.objects.filter(user=person).exists()
-    assert "/admin/two-factor/" in theirs.see("/admin/clients/client/").url
+    assert "/admin/login/" in theirs.see("/admin/clients/client/").url
+    assert "/admin/login/" in theirs.see("/admin/two-factor/").url, "a new one is set up after the password only"
+    assert "/admin/two-factor/" in theirs.sign_in(person.email).url
+    assert owners_browser.see("/admin/").url.endswith("/admin/")
     with system_scope("tests"):
         line = AuditLine.objects.filter(action="second_factor.reset").get()
     assert (line.actor_id, line.subject_id) == (owner.pk, str(person.pk))

@@ -107,6 +107,46 @@ def test_behind_one_proxy_only_what_the_proxy_wrote_counts(person: User, visitor
     assert refused(browser, person.email, 1, **{"X-Forwarded-For": "10.0.0.1, 203.0.113.7"}).status_code == 429
 
 
+def test_addresses_of_one_ipv6_network_are_one_place(person: User, visitor: Visitors, settings: Any) -> None:
+    settings.KONTOR_PROXIES = 1
+    browser = visitor()
+    for number in range(4):
+        refused(browser, person.email, 1, **{"X-Forwarded-For": f"2001:db8:0:7:{number}::1"})
+
+    assert refused(browser, person.email, 1, **{"X-Forwarded-For": "2001:db8:0:8::1"}).status_code == 200
+    assert refused(browser, person.email, 1, **{"X-Forwarded-For": "2001:db8:0:7:ffff::9"}).status_code == 429
+    for number in range(5):
+        mapped = refused(browser, person.email, 1, **{"X-Forwarded-For": f"::ffff:203.0.113.{number}"})
+    assert mapped.status_code == 200, "IPv4 that is written as IPv6 is counted by the address"
+
+
+def test_one_place_does_not_try_all_accounts(person: User, visitor: Visitors, settings: Any) -> None:
+    settings.KONTOR_LOGIN_FAILURES_ADDRESS, settings.KONTOR_PROXIES = 7, 1
+    there, elsewhere = {"X-Forwarded-For": "203.0.113.7"}, {"X-Forwarded-For": "203.0.113.8"}
+    browser = visitor()
+    codes = [refused(browser, f"person{number}@nordvik.example", 1, **there).status_code for number in range(7)]
+    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=5))
+
+    closed = browser.sign_in(person.email)
+    browser.headers.update(elsewhere)
+
+    assert codes == [200] * 6 + [429]
+    assert closed.status_code == 429
+    assert "Try again in 10 minutes" in closed.text
+    assert browser.sign_in(person.email).url.endswith("/admin/")
+
+
+def test_a_sign_in_of_ones_own_does_not_begin_the_count_of_the_place_again(
+    person: User, visitor: Visitors, settings: Any
+) -> None:
+    settings.KONTOR_LOGIN_FAILURES_ADDRESS = 4
+    for number in range(3):
+        refused(visitor(), f"person{number}@nordvik.example", 1)
+
+    assert visitor().sign_in(person.email).url.endswith("/admin/")
+    assert refused(visitor(), "person9@nordvik.example", 1).status_code == 429
+
+
 def test_no_password_is_kept_of_an_attempt(person: User, visitor: Visitors) -> None:
     visitor().sign_in(person.email, "a-canary-that-is-no-password")
 

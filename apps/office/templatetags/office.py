@@ -15,6 +15,12 @@ from apps.ledger.periods import text_of
 register = template.Library()
 
 
+@register.simple_tag(takes_context=True)
+def may(context: Any, right: str) -> bool:
+    """Whether the reader has the right in any bureau of theirs."""
+    return bool(context["request"].user.may(right))
+
+
 @register.simple_tag
 def badge(colour: str, word: Any, icon: str = "") -> SafeString:
     from apps.core.admin import badge as shown

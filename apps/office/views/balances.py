@@ -32,10 +32,10 @@ def balances(request: HttpRequest, pk: int) -> HttpResponse:
     asked = request.GET.get("show", TRIAL)
     show = asked if asked in (TRIAL, SHEET, PROFIT) else TRIAL
     context: dict[str, Any] = {"client": client, "years": years, "picked": picked, "show": show}
-    if picked is not None and show == TRIAL and request.GET.get("as") == "csv":
-        return _csv(client, picked)
     if picked is not None:
         with system_scope("what the years before carry into the chosen one"):
+            if show == TRIAL and request.GET.get("as") == "csv":
+                return _csv(client, picked)
             context |= _report(client, picked, show)
         context["query"] = urlencode({"year": picked.year.pk, "first": picked.first, "last": picked.last})
         context["recalculated_at"] = (

@@ -43,7 +43,7 @@ def recalculate(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def progress(request: HttpRequest, pk: int) -> JsonResponse:
     client = found(request, "clients.client.view", Client.objects.all(), pk)
-    return JsonResponse(progress_of(client), headers={"Cache-Control": "no-store"})
+    return JsonResponse(progress_of(client, request.user), headers={"Cache-Control": "no-store"})
 
 
 def _back(pk: int) -> HttpResponse:
