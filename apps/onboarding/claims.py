@@ -17,7 +17,7 @@ from apps.core.scope import system_scope
 from apps.onboarding.enums import BUSY
 from apps.onboarding.models import Batch
 
-LANE = "interactive"  # a person waits
+LANE = "interactive-"  # a person waits; among the chores: sync.broker
 
 
 class LostError(Exception):

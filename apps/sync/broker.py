@@ -1,9 +1,10 @@
 """The queue of a lane: django-q2's ORM broker, with letters to one cluster, and whose every pulled task is.
 
-A task waits under its lane's name; what only tells people and other systems of the night under a name of its own, and
-is pulled before the night's runs: else the morning's mail would wait for the last of them. Who pulls it puts it under a key of its own, so that what a dead cluster had pulled
-is given back at once; django-q2 would wait for `retry`, which is minutes. Heartbeats are letters: only the cluster they
-are for pulls them, and before anything else.
+A run's task waits under its lane's name, and nothing else does: who asks whether somebody will come by for the lane's
+runs looks there. What only tells people and other systems has a name of its own and goes before the runs, else the
+morning's mail would wait for the last of the night; chores have another and take their turn by age. Who pulls a task
+puts it under a key of its own, so that what a dead cluster had pulled is given back at once; django-q2 would wait for
+`retry`, which is minutes. Heartbeats are letters: only the cluster they are for pulls them, and before anything else.
 """
 
 import time
@@ -35,8 +36,18 @@ def telling(lane: str) -> str:
     return f"{lane}+"
 
 
+def chores(lane: str) -> str:
+    """Key of what is neither a run nor tells of one: purge, examinations, clients that are taken in."""
+    return f"{lane}-"
+
+
+def queues(lane: str) -> tuple[str, ...]:
+    """Every key under which tasks of the lane wait for any of its clusters."""
+    return telling(lane), lane, chores(lane)
+
+
 def lanes_with_tasks() -> set[str]:
-    """The keys under which tasks wait that nobody has pulled yet."""
+    """The keys under which tasks wait that nobody has pulled yet; a lane's own name: of runs."""
     return set(OrmQ.objects.filter(lock__lte=timezone.now()).values_list("key", flat=True))
 
 
@@ -45,7 +56,7 @@ def give_back(lane: str, mark: str) -> int:
     """What a dead cluster had pulled waits in its lane again; letters to it are thrown away. Returns how many."""
     OrmQ.objects.filter(key=letters(lane, mark)).delete()
     now = timezone.now()
-    return sum(OrmQ.objects.filter(key=pulled(key, mark)).update(key=key, lock=now) for key in (telling(lane), lane))
+    return sum(OrmQ.objects.filter(key=pulled(key, mark)).update(key=key, lock=now) for key in queues(lane))
 
 
 class LaneBroker(ORM):
@@ -55,7 +66,7 @@ class LaneBroker(ORM):
         """The oldest task that is due (Q_CLUSTER's `bulk` is 1), or nothing after a rest."""
         lane, mark = self.list_key, own_mark()
         mine = letters(lane, mark)
-        kept = {key: pulled(key, mark) if mark else key for key in (telling(lane), lane)}
+        kept = {key: pulled(key, mark) if mark else key for key in queues(lane)}
         now = timezone.now()
         due = self.get_connection().filter(key__in={mine, *kept, *kept.values()}, lock__lt=now)
         tells = {telling(lane), kept[telling(lane)]}

@@ -12,6 +12,7 @@ from apps.connectors.enums import ConnectionState
 from apps.connectors.models import Connection
 from apps.core.scope import organisation_scope, system_scope
 from apps.sync import engine, pulse
+from apps.sync.broker import chores
 from apps.sync.enums import Lane, RunState
 from apps.sync.models import Run
 from apps.sync.retention import purge_all
@@ -40,7 +41,7 @@ def purge() -> str:
     with system_scope("retention of every organisation"):
         done = list(purge_all(timezone.now(), seconds=settings.KONTOR_SLICE_SECONDS))
     if not all(purged.finished for purged in done):
-        async_task("apps.sync.tasks.purge", cluster=Lane.NIGHTLY)
+        async_task("apps.sync.tasks.purge", cluster=chores(Lane.NIGHTLY))
     return ", ".join(f"{purged.what}: {purged.rows}" for purged in done if purged.rows)
 
 
@@ -62,7 +63,7 @@ def examine_all(organisation_id: int, since: str) -> str:
             if last is not None:
                 examine_connection(connection, detail=str(last))
             else:
-                async_task("apps.sync.tasks.examine", connection.pk, cluster=Lane.NIGHTLY)
+                async_task("apps.sync.tasks.examine", connection.pk, cluster=chores(Lane.NIGHTLY))
                 asked += 1
     return f"{asked} to be asked"
 

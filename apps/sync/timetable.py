@@ -13,6 +13,7 @@ from apps.connectors.enums import ConnectionState
 from apps.flows.models import Feed
 from apps.organisations.models import Organisation
 from apps.sync.actions import start_run
+from apps.sync.broker import chores
 from apps.sync.enums import LIVE, Lane, RunKind
 from apps.sync.models import Chore, Run
 
@@ -89,6 +90,6 @@ def start_chores(now: datetime) -> list[str]:
             if name not in had:
                 Chore.objects.bulk_create([Chore(name=name, day=date.min)], ignore_conflicts=True)
             if Chore.objects.filter(name=name, day__lt=day).update(day=day):
-                async_task(function, *arguments, cluster=Lane.NIGHTLY)
+                async_task(function, *arguments, cluster=chores(Lane.NIGHTLY))
                 started.append(name)
     return started

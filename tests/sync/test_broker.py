@@ -12,7 +12,7 @@ from django_q.signing import SignedPackage
 
 from apps.notifications import outbox, webhooks
 from apps.notifications.models import Mail
-from apps.sync.broker import LaneBroker, give_back, lanes_with_tasks, letters, pulled
+from apps.sync.broker import LaneBroker, chores, give_back, lanes_with_tasks, letters, pulled
 from apps.sync.processes import MARK
 from tests.conftest import Manage
 from tests.sync.bureau import answer, start, told
@@ -73,6 +73,20 @@ def test_what_only_tells_goes_before_the_runs_of_its_lane(broker: Callable[[str]
     if mark:
         assert give_back("nightly", mark) == 5
         assert OrmQ.objects.filter(key="nightly+").count() == 2
+
+
+@pytest.mark.django_db
+def test_a_chore_is_no_run_and_takes_its_turn_by_age(broker: Callable[[str], LaneBroker]) -> None:
+    """Who asks whether somebody will come by for the lane's runs must not take a chore for one."""
+    chore = task(chores("nightly"))
+    assert "nightly" not in lanes_with_tasks()
+    run = task("nightly")
+
+    lane = broker(MINE)
+
+    assert [pk for _ in range(2) for pk, _payload in lane.dequeue()] == [chore, run]
+    assert give_back("nightly", MINE) == 2
+    assert set(OrmQ.objects.values_list("pk", "key")) == {(chore, "nightly-"), (run, "nightly")}
 
 
 @pytest.mark.django_db
