@@ -165,7 +165,7 @@ def test_hundreds_of_companies_cost_no_more_questions_than_twenty(
 
     assert page.content.count(b'name="line"') == rows
     ticked = {"line": [line.pk for line in batch.lines.all()], "first_number": "1"}
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(17):
         owner.post(f"/admin/onboarding/{batch.pk}/start/", ticked)
     assert Line.objects.filter(state="waiting").count() == rows
 
