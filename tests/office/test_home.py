@@ -8,7 +8,7 @@ from apps.sync import deadman
 from tests.factories import ClientFactory, FeedFactory
 from tests.office.bureau import Bureau, prove, run_of, trouble
 
-# session, user, second factor, roles, reach (2); then clients with their states, problems, runs
+# session, user, second factor, roles, reach (3); then clients with their states, problems, runs
 HOME_QUERIES = 10
 LIST_QUERIES = 11
 

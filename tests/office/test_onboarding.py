@@ -194,7 +194,7 @@ def test_hundreds_of_companies_cost_no_more_questions_than_twenty(
     assert page.content.count(b'name="line"') == rows
     assert sum('FROM "onboarding_line"' in one["sql"] and "COUNT" not in one["sql"] for one in asked) == 1
     ticked = {"line": [line.pk for line in batch.lines.all()], "first_number": "1"}
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(17):
         owner.post(f"/admin/onboarding/{batch.pk}/start/", ticked)
     assert Line.objects.filter(state="waiting").count() == rows
 
