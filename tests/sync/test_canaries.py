@@ -4,6 +4,7 @@ The search is shown to find a planted one in each place first; then it finds non
 """
 
 import json
+from base64 import b32encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -28,7 +29,8 @@ from apps.connectors.sdk.failures import ConnectorError
 from apps.connectors.sdk.ports import Tokens
 from apps.connectors.sdk.session import Exchange as Made
 from apps.connectors.sessions import open_session
-from apps.notifications.models import Problem
+from apps.notifications.models import Problem, Webhook
+from apps.organisations import second_factor
 from apps.organisations.enums import Role
 from apps.organisations.models import Membership, Organisation, User
 from apps.sandbox.demo import Demo
@@ -40,8 +42,11 @@ from apps.sync.enums import LIVE, RunKind, RunState
 from apps.sync.models import Run
 from tests.conftest import Manage
 from tests.factories import AssignmentFactory
+from tests.organisations.visitor import code_of
 from tests.sync import canaries
 from tests.sync.canaries import ENTERED, PLANTED, REFRESH, Echo, leaks
+
+HOOK = "hooks.example/canary-word-in-the-path-7008"
 
 # Loaded by every process before anything else: whatever its settings say, everything is logged.
 LOUD = """
@@ -61,11 +66,12 @@ class World:
     manage: Manage
     log: Path
     api_token: str
+    own: list[str]
 
     @property
     def secrets(self) -> list[str]:
-        """Entered and issued; of signatures, which are many, some."""
-        found = {*ENTERED.values(), REFRESH}
+        """Entered, made by Kontor, and issued; of signatures, which are many, some."""
+        found = {*ENTERED.values(), REFRESH, *self.own}
         for vendor in self.vendors.values():
             found |= set(sorted(vendor.secrets)[:20])
         found |= {f"canary-cookie-{number}-value" for number in range(5)}
@@ -177,8 +183,26 @@ def world(manage: Manage, scope: None, tmp_path: Path, monkeypatch: pytest.Monke
         ApiToken.objects.create(
             organisation=organisation, name="canaries", all_clients=True, digest=token_digest(secret)
         )
-        yield World(vendors, demo, manage, tmp_path / "log", secret)
+        yield World(vendors, demo, manage, tmp_path / "log", secret, [secret, *_own_secrets(organisation)])
         manage.stop()
+
+
+def _own_secrets(organisation: Organisation) -> Iterator[str]:
+    """A webhook made on its page, and a second factor with its recovery codes; each told to a person once."""
+    root = User.objects.get(email="root@roles.example")
+    browser = Browser()
+    browser.force_login(root)
+    form = {"organisation": organisation.pk, "name": "canaries", "url": f"https://{HOOK}", "all_clients": "on"}
+    shown = browser.post("/admin/notifications/webhook/add/", form, follow=True).content.decode()
+    hook = Webhook.objects.get(name="canaries")
+    assert (hook.sealed.secret or "?") in shown
+    yield HOOK.rpartition("/")[2]
+    yield hook.sealed.secret or "?"
+    person = User.objects.create_user("factor@elsewhere.example", "a password of tests", is_staff=True)
+    begun = second_factor.begin(user=person, begun=None)
+    entered, codes = second_factor.confirm(user=person, begun=begun.pk, code=code_of(begun.key))
+    assert entered is second_factor.Entered.RIGHT
+    yield from (begun.key, b32encode(bytes.fromhex(begun.key)).decode(), *codes)
 
 
 def _name(member: Membership, client: Client) -> None:

@@ -1,4 +1,3 @@
-from contextlib import suppress
 from typing import Any
 
 from django import forms
@@ -14,7 +13,6 @@ from unfold.decorators import display
 from apps.clients.admin import ChosenClientsAdmin, ChosenClientsForm, tell_once
 from apps.core.addresses import AddressRefusedError, check_address
 from apps.core.admin import ago, badge
-from apps.core.encryption import InvalidToken
 from apps.notifications.actions import resolve_problems
 from apps.notifications.models import Webhook, WebhookSecret
 from apps.notifications.webhooks import drop_unseen, host_of, new_secret
@@ -31,12 +29,15 @@ class WebhookForm(ChosenClientsForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.pk:
-            with suppress(InvalidToken):  # unreadable: it is entered anew
-                self.fields["url"].initial = self.instance.sealed.url
+        if self.instance.pk:  # receivers know their sender by a word in the path: it is not shown again
+            self.fields["url"].required = False
+            self.fields["url"].help_text = _("It is kept and not shown. Enter another one to change it.")
+            self.fields["url"].widget.attrs["placeholder"] = f"https://{self.instance.host}/…"
 
     def clean_url(self) -> str:
         url: str = self.cleaned_data["url"].strip()
+        if not url and self.instance.pk:
+            return ""
         try:
             check_address(url, allow_private=settings.CONNECTOR_ALLOW_PRIVATE_HOSTS)
         except AddressRefusedError as error:
@@ -75,11 +76,12 @@ class WebhookAdmin(ChosenClientsAdmin):
 
     def save_model(self, request: HttpRequest, obj: Webhook, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         url = form.cleaned_data["url"]
-        obj.host = host_of(url)
+        if url:
+            obj.host = host_of(url)
         super().save_model(request, obj, form, change)
-        if change:
+        if change and url:
             WebhookSecret.objects.filter(webhook=obj).update(url=url)
-        else:
+        if not change:
             secret = new_secret()
             WebhookSecret.objects.create(webhook=obj, url=url, secret=secret)
             tell_once(request, _("Copy the secret now; it is not shown again:"), secret)
