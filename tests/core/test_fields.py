@@ -1,9 +1,11 @@
 """Money is exact, and what is secret is unreadable in the database."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import FieldError
+from django.core.management import call_command
 from django.db import connection as database
 from django.db import transaction
 from django.db.models import F
@@ -92,3 +94,24 @@ def test_dumpdata_writes_secrets_encrypted_and_loaddata_takes_them_back(db: None
 
         assert _stored() == ["canary"]
         assert ExchangePayload.objects.get(pk=payload).body == body
+
+
+def test_dumpdata_and_loaddata_see_every_bureau(db: None, tmp_path: Path) -> None:
+    """Also the clients chosen for a token, which Django asks for by the model's own manager."""
+    from apps.clients.models import ApiToken
+    from tests.factories import ClientFactory
+
+    clients = [ClientFactory(), ClientFactory()]
+    with system_scope("tests"):
+        for client in clients:
+            token = ApiToken.objects.create(organisation=client.organisation, name="x", digest=str(client.pk))
+            token.clients.add(client)
+    file = tmp_path / "all.json"
+
+    call_command("dumpdata", "clients", "organisations", output=str(file))
+    with system_scope("tests"):
+        ApiToken.objects.all().delete()
+    call_command("loaddata", str(file))
+
+    with system_scope("tests"):
+        assert [list(token.clients.all()) for token in ApiToken.objects.order_by("pk")] == [[one] for one in clients]
