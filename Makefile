@@ -22,9 +22,9 @@ demo: $(VENV)/installed-runtime
 test: lint
 	@counts=$$(mktemp -d); status=0; export KONTOR_SPEC_COUNTS=$$counts; \
 	echo "== tests on SQLite"; \
-	KONTOR_TEST_DB=sqlite $(BIN)/python -m pytest -n $(JOBS) $(ARGS) || status=1; \
+	KONTOR_TEST_DB=sqlite $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS) || status=1; \
 	echo "== tests that touch the database, on PostgreSQL"; \
-	KONTOR_TEST_DB=postgres KONTOR_TEST_ONLY=database $(BIN)/python -m pytest -n $(JOBS) $(ARGS) || status=1; \
+	KONTOR_TEST_DB=postgres KONTOR_TEST_ONLY=database $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS) || status=1; \
 	[ $$status = 0 ] || echo "make test: FAILED (see above)"; \
 	$(BIN)/python -m tests.specs $$counts || status=1; \
 	rm -rf $$counts; exit $$status

@@ -11,7 +11,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from apps.core.scope import system_scope
-from apps.notifications.models import Webhook
+from apps.notifications.models import Webhook, WebhookSecret
 from apps.onboarding.models import Batch, Line
 from apps.organisations.models import SecondFactor
 from tests.office.bureau import Bureau, trouble
@@ -93,9 +93,9 @@ def test_no_page_of_the_admin_breaks_the_policy_and_what_moves_in_them_moves(
         batch = Batch.objects.create(organisation=bureau.organisation, origin="file", state="open", actor="x")
         Line.objects.create(batch=batch, position=1, number="5", name="Ny AS", country="NO", verdict="new")
         hook = Webhook.objects.create(
-            organisation=bureau.organisation, name="Case system", url="https://hooks.example/k", host="hooks.example",
-            secret="whsec_AAAA", all_clients=True,
-        )  # fmt: skip
+            organisation=bureau.organisation, name="Case system", host="hooks.example", all_clients=True
+        )
+        WebhookSecret.objects.create(webhook=hook, url="https://hooks.example/k", secret="whsec_AAAA")
     lists = [
         reverse(f"admin:{kind._meta.app_label}_{kind._meta.model_name}_changelist") for kind in admin.site._registry
     ]

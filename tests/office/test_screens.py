@@ -29,7 +29,10 @@ from apps.core.scope import system_scope
 from apps.clients.models import Client
 from apps.connectors.models import Connection, Connector
 from apps.ledger.models import Account, VoucherVersion
-from apps.notifications.models import Problem
+from django.utils import timezone
+from apps.notifications.models import Problem, Webhook, WebhookEvent, WebhookSecret
+from apps.notifications.webhooks import new_secret
+from apps.onboarding.actions import check_file
 from apps.organisations.models import User
 from apps.sync.models import Run
 from apps.organisations.models import Organisation
@@ -43,6 +46,15 @@ with system_scope("screens"):
     shared = Connector.objects.filter(client=None).first()
     bad = Problem.objects.filter(resolved_at=None, organisation=bureau).first()
     bank = Account.objects.get(client=client, number="1920")
+    hook = Webhook.objects.create(
+        organisation=bureau, name="Ticket system", host="tickets.example", all_clients=True, last_sent_at=timezone.now()
+    )
+    WebhookSecret.objects.create(webhook=hook, url="https://tickets.example/in/1", secret=new_secret())
+    WebhookEvent.objects.create(webhook=hook, problem=bad, kind="problem.opened", attempts=1, told=True, ended_at=timezone.now())
+    WebhookEvent.objects.create(webhook=hook, problem=bad, kind="problem.changed", attempts=2)
+    WebhookEvent.objects.create(webhook=hook, kind="webhook.test", attempts=1, told=True, ended_at=timezone.now())
+    lines = "number;name;organisation_number;country\\n9001;Nye Kunde AS;923609016;NO\\n9002;;12345;NO\\n"
+    batch = check_file(organisation=bureau, connector=None, name="kunder.csv", data=lines.encode(), actor=owner)
     for name, address in [
         ("home", ""), ("clients", "clients/client/"), ("client", f"clients/client/{{client.pk}}/change/"),
         ("client_red", f"clients/client/{{bad.client_id}}/change/"),
@@ -58,6 +70,11 @@ with system_scope("screens"):
         ("problems", "notifications/problem/"), ("problem", f"notifications/problem/{{bad.pk}}/change/"),
         ("runs", "sync/run/"), ("run", f"sync/run/{{version.run_id}}/change/"),
         ("exchanges", "connectors/exchange/"), ("vouchers", "ledger/voucher/"),
+        ("onboarding", "onboarding/"), ("batch", f"onboarding/{{batch.pk}}/"), ("number", f"clients/client/{{client.pk}}/number/"),
+        ("access", f"clients/client/{{client.pk}}/access/"), ("file_add", f"clients/client/{{client.pk}}/files/add/"),
+        ("restricted", "restricted/"), ("webhooks", "notifications/webhook/"), ("webhook_add", "notifications/webhook/add/"),
+        ("webhook", f"notifications/webhook/{{hook.pk}}/change/"), ("members", "organisations/membership/"),
+        ("member_add", "organisations/membership/add/"), ("token_add", "clients/apitoken/add/"), ("two_factor", "two-factor/"),
     ]:
         print("PAGE", name, address)
 """
