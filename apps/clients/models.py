@@ -121,7 +121,7 @@ class ChosenClients(models.Model):
     """
 
     clients: models.ManyToManyField[Client, models.Model] = models.ManyToManyField(
-        Client, blank=True, verbose_name=_("these clients")
+        Client, blank=True, verbose_name=_("clients")
     )
     all_clients = models.BooleanField(
         _("all clients"), default=False, help_text=_("Also those that come later; restricted ones have to be named.")

@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
                     models.CharField(blank=True, editable=False, max_length=300, verbose_name="last failure"),
                 ),
                 ("last_sent_at", models.DateTimeField(editable=False, null=True, verbose_name="last told")),
-                ("clients", models.ManyToManyField(blank=True, to="clients.client", verbose_name="these clients")),
+                ("clients", models.ManyToManyField(blank=True, to="clients.client", verbose_name="clients")),
                 (
                     "organisation",
                     models.ForeignKey(

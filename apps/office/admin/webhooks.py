@@ -3,12 +3,12 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.admin.widgets import AdminURLFieldWidget
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminURLInputWidget
 
 from apps.clients.admin import ChosenClientsAdmin, ChosenClientsForm, tell_once
 from apps.core.addresses import AddressRefusedError, check_address
@@ -22,9 +22,9 @@ EVENTS_SHOWN = 20
 
 class WebhookForm(ChosenClientsForm):
     url = forms.CharField(
-        label=_("address"),
+        label=_("Address"),
         help_text=_("HTTPS; each event is sent there as JSON by POST."),
-        widget=AdminURLFieldWidget(attrs={"class": "k-input"}),
+        widget=UnfoldAdminURLInputWidget,
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
