@@ -374,9 +374,7 @@ def test_a_giant_keeps_nobody_waiting(
     # while the runs were being made, the giant's first, nobody else was there to wait
     early = sum(at <= 0 for at in among.giant)
     before = sum(0 < at <= among.p95 for at in among.giant)
-    print(
-        f"others' p95 {without.p95:.1f} s, with the giant {among.p95:.1f} s; {before} of its runs before that, {early} early"
-    )  # noqa: T201
+    job.name += f", others' p95 {without.p95:.1f} s, with the giant {among.p95:.1f} s, {before} of its runs before that, {early} early"
     assert len(without.others) == len(among.others) == bureaus * each
     # one bureau of so many, and what each worker has begun
     assert before <= len(among.others) / bureaus + 4
