@@ -243,7 +243,8 @@ def test_five_hundred_clients_with_more_calls_each_than_the_limit_are_never_too_
     assert_read(told, runs, sum(FEW.values()))
     assert len(told.sandbox.asked) == job.planned
     assert min(told.sandbox.asked.values()) > LIMIT
-    assert len(set(Run.objects.exclude(worker="").values_list("worker", flat=True))) == WORKERS
+    # four at a time; one that has worked 200 tasks (Q_CLUSTER) makes room for another
+    assert len(set(Run.objects.exclude(worker="").values_list("worker", flat=True))) >= WORKERS
     assert RateBucket.objects.exists() == (rows is None)
     job.done = len(runs)
     job.failures = told.said("limited")
