@@ -579,7 +579,7 @@ def test_figures_of_hidden_books_are_not_on_its_page_nor_in_the_audit_log(bureau
     assert "1,234.50" not in shown
     assert "The key is not accepted." in shown
     assert shown.count("problem opened") == 1
-    assert '<span class="k-small k-quiet k-code">' in shown
+    assert '<span class="k-small k-quiet k-code k-hide-small">' in shown
     assert "<td>test<br>" in shown  # of no client
     assert "1,234.50" not in repr(list(AuditLine.objects.values()))
     assert set(AuditLine.objects.filter(action__startswith="problem.").values_list("subject", flat=True)) == {
