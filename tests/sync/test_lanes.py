@@ -20,7 +20,7 @@ from apps.sync.processes import marked
 from tests.conftest import Endurance, Manage
 from tests.sync.bureau import Bureau, bureaus
 from tests.sync.kill_points import KillPoints
-from tests.sync.test_work import assert_exact
+from tests.sync.test_work import assert_exact, runs
 
 Wait = Callable[..., None]
 
@@ -58,14 +58,6 @@ def are_well(number: int = 2, **more: Any) -> bool:
     rows = list(LaneProcess.objects.filter(**more))
     under_way = OrmQ.objects.filter(key__contains="!").exists()
     return len(rows) == number and all(0 < row.sent == row.beaten for row in rows) and not under_way
-
-
-def runs(process: psutil.Process) -> bool:
-    """Not dead: what was killed is a zombie until the machine's first process has taken note of it."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def family(mark: str) -> set[psutil.Process]:
