@@ -209,6 +209,17 @@ def test_no_vendor_name_outside_its_folder() -> None:
     assert not named, "\n".join(named)
 
 
+def test_only_the_address_guard_opens_connections() -> None:
+    """What it judged is connected to: a name that is looked up again may lead elsewhere. The sandbox asks its own."""
+    ways = re.compile(
+        r"create_connection|socket\.socket\(|urlopen|HTTPS?Connection\(|requests\.(get|post|put|request)\("
+    )
+    found = {str(path.relative_to(ROOT)) for path in APPS.rglob("*.py") if ways.search(path.read_text("utf-8"))}
+    assert found == {"apps/core/addresses.py", "apps/sandbox/serving.py"}, (
+        "use apps.core.addresses.connect or the SDK's transport"
+    )
+
+
 def test_a_provider_imports_the_sdk_formats_and_records_only() -> None:
     foreign = []
     for folder in provider_folders():

@@ -3,7 +3,6 @@
 Nothing is stored from what is read. What is asked is what a night asks first.
 """
 
-import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -32,7 +31,7 @@ from apps.connectors.sdk.session import Session
 from apps.connectors.sdk.transport import CONNECT_SECONDS, NetworkError, Transport
 from apps.connectors.sessions import answered, keep_shapes, open_session
 from apps.connectors.troubles import trouble_of
-from apps.core.addresses import AddressRefusedError, check_address
+from apps.core.addresses import AddressRefusedError, check_address, connect
 from apps.notifications.actions import Trouble, raise_problem, resolve_problems
 from apps.notifications.models import Problem
 from apps.records.enums import Resource
@@ -198,7 +197,8 @@ def _connect(transport: Transport, address: str) -> None:
     parts = urlsplit(aimed)
     secure = parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
-    with socket.create_connection((parts.hostname or "", port), timeout=CONNECT_SECONDS) as plain:
+    allowed = transport.allow_private
+    with connect(parts.hostname or "", port, timeout=CONNECT_SECONDS, allow_private=allowed) as plain:
         if secure:
             context = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
             context.wrap_socket(plain, server_hostname=parts.hostname).close()

@@ -42,7 +42,7 @@ class Context:
         self._intake: Intake | None = None
         self._counted = 0
         self._warned: set[str] = set()
-        self._progressed = False  # this slice has committed something
+        self._progressed = False  # the next slice would go on from this one's last step
         self.pause = 0.0  # seconds until the run may go on, where it stopped for its turn under the vendor's limits
 
     def __enter__(self) -> Self:
@@ -98,10 +98,13 @@ class Context:
         return timezone.now().astimezone(self.client.zone).date()
 
     @contextmanager
-    def step(self) -> Iterator[dict[str, Any]]:
-        """A transaction of the run; counts the requests made since the last one."""
+    def step(self, *, progress: bool = True) -> Iterator[dict[str, Any]]:
+        """A transaction of the run; counts the requests made since the last one.
+
+        Without progress the next slice begins where this one began, and it stays an attempt of its own.
+        """
         made = self._session.requests if self._session else 0
-        with step(self.run) as changes:
+        with step(self.run, progress=progress) as changes:
             yield changes
             changes["requests"] = self.run.requests + made - self._counted
             if self._warned:
@@ -109,7 +112,7 @@ class Context:
                 changes["resume"] = {**resume, "warned": sorted({*resume.get("warned", ()), *self._warned})}
         self._counted = made
         self._warned = set()
-        self._progressed = True
+        self._progressed = progress
 
     def warn(self, page: Page) -> None:
         """What the page says could not be read is kept with the run's next step, and becomes a finding at its end."""

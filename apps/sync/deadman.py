@@ -5,7 +5,7 @@ It is looked at by `work`, and by the web process whenever somebody asks how thi
 
 import logging
 import time as clock
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -22,6 +22,7 @@ from apps.sync.timetable import due_feeds, due_night
 
 log = logging.getLogger(__name__)
 
+LONGEST, BY_DAY = 12, 4  # hours
 LOOKED: dict[str, float] = {}  # of this process
 
 
@@ -47,19 +48,23 @@ def watch_now_and_then() -> bool:
     return True
 
 
-def ready_at(organisation: Organisation, started: datetime) -> datetime:
-    """The first KONTOR_READY_HOUR, local time, after a night began."""
-    local = started.astimezone(organisation.zone)
-    ready = datetime.combine(local.date(), time(settings.KONTOR_READY_HOUR), organisation.zone).astimezone(UTC)
-    if ready <= started:
-        next_day = local.date() + timedelta(days=1)
-        ready = datetime.combine(next_day, time(settings.KONTOR_READY_HOUR), organisation.zone).astimezone(UTC)
-    return ready
+def ready_at(organisation: Organisation, night: date) -> datetime:
+    """When the night must have been read: the first KONTOR_READY_HOUR after it began, local time.
+
+    A bureau whose "night" is by day would be told half a day late, or, with the next night begun, never: it is told
+    BY_DAY hours after.
+    """
+    after = (settings.KONTOR_READY_HOUR - organisation.night_hour) % 24
+    if not 0 < after <= LONGEST:
+        after = BY_DAY
+    local = datetime.combine(night, time(organisation.night_hour)) + timedelta(hours=after)
+    return local.replace(tzinfo=organisation.zone).astimezone(UTC)
 
 
 def _judge(organisation: Organisation, now: datetime) -> bool:
     night, at = due_night(organisation.zone, organisation.night_hour, now)
-    if now < ready_at(organisation, at):
+    ready = ready_at(organisation, night)
+    if now < ready:
         return False  # what is told of the night before stays until this one is judged, or caught up
     feeds = list(due_feeds(organisation, night, at).select_related("client"))
     begun = dict(Run.objects.filter(feed__in=feeds, night=night).values_list("feed_id", "state"))
@@ -77,7 +82,7 @@ def _judge(organisation: Organisation, now: datetime) -> bool:
         _over(organisation)
         return False
     never = sum(1 for feed in late if feed.pk not in begun or feed.pk in never_worked)
-    facts = {"night": night.isoformat(), "hour": f"{settings.KONTOR_READY_HOUR:02d}:00"}
+    facts = {"night": night.isoformat(), "hour": f"{ready.astimezone(organisation.zone):%H:%M}"}
     clients = [feed.client for feed in late]
     trouble = night_late(len(late), len(feeds), never, facts)
     problem = raise_problem(client=None, subject=organisation, trouble=trouble, clients=clients)

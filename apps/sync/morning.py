@@ -23,8 +23,8 @@ def greet(now: datetime) -> int:
 
 
 def _greet(organisation: Organisation, now: datetime) -> int:
-    night, at = due_night(organisation.zone, organisation.night_hour, now)
-    ready = ready_at(organisation, at)
+    night, _at = due_night(organisation.zone, organisation.night_hour, now)
+    ready = ready_at(organisation, night)
     if not ready <= now < ready + LATEST or Morning.objects.filter(organisation=organisation, night=night).exists():
         return 0
     with transaction.atomic():

@@ -224,7 +224,8 @@ def vouchers(context: Context) -> None:
         for page in endpoint.read(context.session, query=query, resume=run.resume.get("page"), digests=digests):
             last = page.last
             _take(context, page)
-            if context.time_is_up and not last:
+            # Where a page says no place to go on from, the next slice would read the same again, and again.
+            if not last and page.resume is not None and context.time_is_up:
                 return
         if not last:
             raise unfinished(Resource.VOUCHERS)
@@ -245,7 +246,9 @@ def _take(context: Context, page: Page) -> None:
         found = _of_our_days(context, found)
     ids = [voucher.external_id for voucher in found]
     context.warn(page)
-    with context.step() as changes:
+    # A page that the next slice would read again must not hide that the slices come to nothing behind it.
+    progress = page.last or page.resume not in (None, run.resume.get("page"))
+    with context.step(progress=progress) as changes:
         tally = context.intake(source_of(context.feed)).take(found, exchange_id=context.exchange_id)
         if page.unchanged and page.key:
             known = PageDigest.objects.filter(connection=connection, resource=Resource.VOUCHERS, key=page.key).first()

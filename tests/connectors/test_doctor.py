@@ -16,6 +16,7 @@ from tests.conftest import Manage
 from tests.connectors.fake import KEY, NUMBER, SLUG, Vendor, vendor
 from tests.connectors.oauth_vendor import OAuthVendor, oauth_vendor
 from tests.connectors.test_oauth_processes import granted
+from tests.connectors.test_way_out import network
 from tests.factories import ClientFactory, ConnectionFactory, ConnectorFactory
 
 __all__ = ["oauth_vendor", "vendor"]
@@ -69,6 +70,19 @@ def test_an_address_that_is_not_allowed(vendor: Vendor, monkeypatch: pytest.Monk
     monkeypatch.setenv("CONNECTOR_ALLOW_PRIVATE_HOSTS", "")
     assert failed(examine(connected())) == ("address", "connector.address_refused")
     assert vendor.heard == []
+
+
+def test_a_name_that_leads_into_our_own_network_is_not_connected_to(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = connected()
+    monkeypatch.delenv("CONNECTOR_FAKE_PROVIDER_BASE_URL")
+    port = int(vendor.url.rpartition(":")[2])
+    with network(monkeypatch, port, fake_example=["127.0.0.1"]) as net:
+        report = examine(connection)
+
+    assert failed(report) == ("address", "connector.address_refused")
+    assert (set(net.asked), net.opened) == ({"fake.example"}, [])
 
 
 def test_a_server_that_speaks_no_tls(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:

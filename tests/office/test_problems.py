@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.audit.models import AuditLine
+from apps.clients.models import ApiToken, new_token, token_digest
 from apps.connectors.actions import activate_connection, credential_works, stop_connection
 from apps.connectors.models import Connection
 from apps.connectors.sdk.failures import ConnectorError, Failure, Remedy, Who
@@ -25,10 +26,12 @@ from apps.office.bell import bell_of
 from apps.onboarding.enums import BUSY
 from apps.onboarding.models import Batch
 from apps.organisations.enums import Role
+from apps.organisations.models import Organisation
 from apps.sync import deadman
-from apps.sync.deadman import watch
+from apps.sync.deadman import ready_at, watch
 from apps.sync.enums import RunState
 from apps.sync.models import Run
+from apps.sync.morning import greet
 from tests.connectors.providers.tripletex.harness import error
 from tests.factories import (
     ClientFactory,
@@ -397,12 +400,31 @@ def test_paused_blocked_and_new_feeds_are_not_missed(settings: Any) -> None:
     assert watch(READY) == 0
 
 
-@pytest.mark.parametrize("path", ["/readyz", "/admin/bell/"])
+@pytest.mark.parametrize("hour", range(24))
+def test_every_night_hour_has_a_time_by_which_it_is_judged_and_told(hour: int) -> None:
+    (feed,) = night_of(1)
+    organisation = feed.client.organisation
+    MembershipFactory(organisation=organisation, role="owner")
+    Organisation.objects.filter(pk=organisation.pk).update(night_hour=hour)
+    organisation.refresh_from_db()
+    ready = ready_at(organisation, NIGHT)
+    begun = datetime(2026, 11, 20, hour, tzinfo=organisation.zone)
+    second = timedelta(seconds=1)
+
+    assert timedelta(hours=1) <= ready - begun <= timedelta(hours=12)
+    assert (watch(ready - second), watch(ready)) == (0, 1)
+    assert Problem.objects.get().facts["hour"] == f"{ready.astimezone(organisation.zone):%H:%M}"
+    assert (greet(ready - second), greet(ready)) == (0, 1)
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/admin/bell/", "/api/v1/status"])
 def test_dead_workers_are_noticed_by_whoever_asks(bureau: Any, owner: Any, path: str) -> None:
     night_of(2)
     deadman.LOOKED.clear()
+    token = new_token()
+    ApiToken.objects.create(organisation=bureau.organisation, name="x", digest=token_digest(token), all_clients=True)
 
-    assert owner.get(path).status_code == 200
+    assert owner.get(path, headers={"authorization": f"Bearer {token}"}).status_code == 200
 
     assert [names for _title, names in late()] == [["Natt 0", "Natt 1"]]
     Problem.objects.all().delete()

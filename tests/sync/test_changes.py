@@ -35,7 +35,10 @@ class _Counts:
 
 @dataclass
 class Vendor:
-    """`hidden` ids stand in the totals and in no list; `clock` is the vendor's; `closed` paths may not be read."""
+    """`hidden` ids stand in the totals and in no list; `clock` is the vendor's; `closed` paths may not be read.
+
+    `apart`: deletions are told at an address of their own, and no page says where to go on; `broken` paths answer 500.
+    """
 
     rows: dict[str, dict[str, str]] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
@@ -44,6 +47,8 @@ class Vendor:
     since: list[str] = field(default_factory=list)
     locks: list[str] = field(default_factory=list)
     closed: set[str] = field(default_factory=set)
+    apart: bool = False
+    broken: set[str] = field(default_factory=set)
     store: Any = field(default_factory=_Counts)
 
     def put(self, key: str, day: str, amount: str = "100.00", changed: str = "2026-01-01T00:00:00+00:00") -> None:
@@ -56,12 +61,19 @@ class Vendor:
     def handle(self, request: Request) -> Answer:
         if request.path in self.closed:
             return Answer(status=403, body=b"{}")
+        if request.path in self.broken:
+            return Answer(status=500, body=b"{}")
         shown = [row for key, row in self.rows.items() if key not in self.hidden]
         if request.path == "/vouchers":
             self.since += [value for name, value in request.query if name == "since"]
-            told: Any = {"rows": shown, "gone": self.gone, "clock": self.clock}
+            told: Any = {"rows": shown, "gone": self.gone, "clock": self.clock, "apart": self.apart}
         else:
-            others: dict[str, Any] = {"/company": {"number": NUMBER}, "/locks": self.locks, "/projects": ["P1"]}
+            others: dict[str, Any] = {
+                "/company": {"number": NUMBER},
+                "/locks": self.locks,
+                "/projects": ["P1"],
+                "/deletions": self.gone,
+            }
             told = others.get(request.path, [row for row in self.rows.values() if row["date"] >= "2025"])
         return Answer(status=200, headers={"Content-Type": "application/json"}, body=json.dumps(told).encode())
 
@@ -268,3 +280,32 @@ def test_vouchers_that_may_not_be_read_stop_the_night(feed: Feed, vendor: Vendor
 
     assert night(feed).state == RunState.FAILED
     assert proof(feed).grade == Grade.NOT_COMPLETE
+
+
+def test_a_list_of_changes_that_always_breaks_behind_its_first_page_ends_after_its_attempts(
+    vendor: Vendor, feed: Feed
+) -> None:
+    """Each slice commits the first page again, which is no progress."""
+    vendor.apart, vendor.broken = True, {"/deletions"}
+
+    run = night(feed)
+
+    assert (run.state, run.remedy, run.attempts) == (RunState.PARTIAL, "run.not_finished", 5)
+    assert [problem.code for problem in Problem.objects.filter(resolved_at=None)] == ["run.not_finished"]
+    vendor.broken.clear()
+    assert night(feed).state == RunState.SUCCEEDED
+    assert not Problem.objects.filter(resolved_at=None).exists()
+
+
+def test_a_list_that_says_no_place_to_go_on_from_is_read_to_its_end_however_short_the_slice(
+    vendor: Vendor, feed: Feed, settings: Any
+) -> None:
+    vendor.apart = True
+    vendor.drop("new1", told=True)
+    settings.KONTOR_SLICE_SECONDS = 0
+    vendor.since.clear()
+
+    run = night(feed)
+
+    assert (run.state, held()) == (RunState.SUCCEEDED, {"old", "new0", "new2", "new3", "new4", "new5"})
+    assert len(vendor.since) == 1, "its first page was read again"

@@ -21,6 +21,7 @@ from tests.conftest import Endurance, Manage
 from tests.factories import ClientFactory, ConnectionFactory, FeedFactory
 from tests.sync.bureau import Bureau, bureaus
 from tests.sync.kill_points import DIE_AT, PHASES, STAGES, KillPoints
+from tests.sync.poison_provider.provider import AFTER_A_PAGE
 
 Wait = Callable[..., None]
 POISON = "poison_provider"
@@ -184,8 +185,9 @@ def test_a_lane_whose_main_process_was_killed_is_started_again_without_the_old_w
     wait_until(lambda: len(me.children()) == 2, seconds=15)
 
 
+@pytest.mark.parametrize("after", [{}, {AFTER_A_PAGE: "1"}], ids=["at once", "after a page"])
 def test_a_run_that_kills_every_worker_stops_after_its_attempts_and_is_a_problem(
-    manage: Manage, scope: None, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+    after: dict[str, str], manage: Manage, scope: None, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packages = {registry.PACKAGES_VARIABLE: f"tests.sync.{POISON}"}
     monkeypatch.setenv(*next(iter(packages.items())))
@@ -194,7 +196,7 @@ def test_a_run_that_kills_every_worker_stops_after_its_attempts_and_is_a_problem
     connection = ConnectionFactory(client=client, connector__provider=POISON, pinned_company_id="7")
     run = start_run(feed=FeedFactory(connection=connection), kind=RunKind.NIGHTLY)
     times = {"KONTOR_LEASE_SECONDS": "1.5", "KONTOR_HEARTBEAT_SECONDS": "0.3", "KONTOR_TICK_SECONDS": "0.3"}
-    manage.start("work", **times, **packages)
+    manage.start("work", **times, **packages, **after)
 
     wait_until(lambda: Run.objects.get(pk=run.pk).state not in LIVE, seconds=90)
     manage.stop()

@@ -73,7 +73,11 @@ def read_vouchers(session: Session, *, query: Query, resume: str | None, digests
         )
         if inside or (isinstance(query, Since) and row["changed"] >= query.cursor):
             rows.append(_voucher(row))
-    gone = tuple(Gone(external_id=key, resource=Resource.VOUCHERS) for key in told["gone"])
+    gone = told["gone"]
+    if told["apart"] and isinstance(query, Since):  # deletions are a question of their own
+        yield Page(records=tuple(rows), watermark=told["clock"])
+        rows, gone = [], asked(session, "deletions")
+    gone = tuple(Gone(external_id=key, resource=Resource.VOUCHERS) for key in gone)
     yield Page(records=tuple(rows), gone=gone if isinstance(query, Since) else (), watermark=told["clock"], last=True)
 
 

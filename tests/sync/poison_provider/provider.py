@@ -10,6 +10,8 @@ from apps.connectors.sdk.session import Prepared, Session
 from apps.records.enums import Proof, Resource
 from apps.records.ledger import Identity
 
+AFTER_A_PAGE = "POISON_AFTER_A_PAGE"  # set: a page is read first, which does not say where to go on from
+
 
 def sign(session: Session, request: Prepared) -> None:
     """Nothing is sent."""
@@ -20,8 +22,10 @@ def verify(session: Session) -> Identity:
 
 
 def read_vouchers(session: Session, *, query: Query, resume: str | None, digests: Digests) -> Iterator[Page]:
+    if AFTER_A_PAGE in os.environ:
+        yield Page()
     os.kill(os.getpid(), signal.SIGKILL)
-    yield Page(records=(), last=True)
+    yield Page(last=True)
 
 
 PROVIDER = Provider(
