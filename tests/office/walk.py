@@ -133,14 +133,19 @@ class Walk:
             for model in admin.site._registry
             for page in PAGES
         ]
-        wanted += [route.name for route in routes() if route.is_api]
-        return [f"{name} was not visited" for name in wanted if name not in self.visited]
+        wanted += [route.name for route in routes()]
+        return [f"{name} was not visited" for name in dict.fromkeys(wanted) if name not in self.visited | self.allowed]
 
     # -- Addresses ----------------------------------------------------------------------------------------------------
 
     def with_ids(self, route: Route) -> None:
         others = {str(self.theirs.pk), *self.texts}
-        for values in product(*(self._candidates(*one) for one in route.parameters)):
+        choices = list(product(*(self._candidates(*one) for one in route.parameters)))
+        if not any(others & set(values) for values in choices):  # no id in it: it may answer, but not tell of theirs
+            for values in choices:
+                self.get(route.filled(values))
+            self.visited.add(route.name)
+        for values in choices:
             if route.name in self.allowed or not (others & set(values)):
                 continue
             address = route.filled(values)
