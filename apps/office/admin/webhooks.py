@@ -86,6 +86,9 @@ class WebhookAdmin(ChosenClientsAdmin):
             WebhookSecret.objects.create(webhook=obj, url=url, secret=secret)
             tell_once(request, _("Copy the secret now; it is not shown again:"), secret)
 
+    def columns_changed(self, form: Any) -> set[str]:
+        return super().columns_changed(form) | ({"host"} if form.cleaned_data["url"] else set())
+
     def takes_over(self, form: Any) -> bool:
         return "url" in form.changed_data
 
