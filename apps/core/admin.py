@@ -160,9 +160,9 @@ class BureauAdmin(Rights, ModelAdmin):
         return found if path is None or chosen is None else found.filter(**{f"{path}__in": chosen})
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001 - Django's
-        """Of a row that was there only what changed in the form: the rest was read before the row was locked, and
+        """Of a row that was there only what changed in the form is written, and one that is gone is not made again.
 
-        writing it would undo what a guarded action has done since. A row that is gone is not made again.
+        The rest was read before the row was locked: writing it would undo what a guarded action has done since.
         """
         columns = self.columns_changed(form) if change else None
         if columns:

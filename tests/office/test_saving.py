@@ -129,7 +129,7 @@ def test_a_row_that_is_gone_meanwhile_is_not_made_again(
 ) -> None:
     case = token(bureau)
 
-    def delete_first(_admin: Any, _request: Any, form: Any, change: bool) -> Any:  # noqa: ARG001, FBT001 - Django's
+    def delete_first(_admin: Any, _request: Any, form: Any, change: bool) -> Any:  # noqa: FBT001 - Django's
         ApiToken._base_manager.filter(pk=case.row.pk).delete()
         return form.save(commit=False)
 
