@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.clients.access import assign, set_responsible, unassign
 from apps.clients.models import Assignment, AssignmentKind, Client
 from apps.clients.reach import SEE_ALL
+from apps.core.requests import number_in
 from apps.core.scope import system_scope
 from apps.notifications.machines import Machine, machines_naming
 from apps.notifications.machines import restrict as restrict_client
@@ -79,7 +80,7 @@ def end(request: HttpRequest, pk: int) -> HttpResponse:
 def responsible(request: HttpRequest, pk: int) -> HttpResponse:
     client = found(request, RIGHT, Client.objects.select_related(*ROWS), pk)
     asked = request.POST.get("membership", "")
-    user = _member(client.organisation_id, int(asked)).user if asked.isdigit() else None
+    user = _member(client.organisation_id, number_in(asked)).user if asked else None
     _told(request, lambda: set_responsible(client=client, user=user, actor=request.user))
     return redirect("office:access", pk)
 
@@ -137,7 +138,7 @@ def _names(machines: list[Machine]) -> str:
     return ", ".join(f"{machine._meta.verbose_name} “{machine}”" for machine in machines)
 
 
-def _member(organisation_id: int, pk: int) -> Membership:
+def _member(organisation_id: int, pk: int | None) -> Membership:
     rows = Membership.objects.filter(organisation=organisation_id).select_related("user")
     person: Membership = get_object_or_404(rows, pk=pk)
     return person
