@@ -33,7 +33,7 @@ class PersonForm(UserCreationForm):
         field_classes: dict[str, Any] = {}
 
 
-class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[misc] # Unfold carries no types
+class NewPasswordForm(AdminPasswordChangeForm):
     """Django's writes the whole account: also that it is active, as it was read."""
 
     def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002 - Django's
