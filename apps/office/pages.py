@@ -105,7 +105,7 @@ def moves_of(runs: list[Run]) -> dict[str, Any]:
     reading = next((run for run in runs if run.kind != RunKind.RECALCULATION and run.state in read), None)
     if reading is None:
         return {"moved_run": None, "moves": [], "moves_more": 0}
-    found = VoucherVersion.objects.filter(run_id=reading.pk).exclude(move=Move.META)
+    found = VoucherVersion.objects.filter(client=reading.client_id, run_id=reading.pk).exclude(move=Move.META)
     # a renumbering at the source moves every voucher there is: each row holds the whole of it, twice
     told = found.aggregate(all=Count("pk"), closed=Count("pk", filter=Q(in_closed=True)), effect=Sum("effect"))
     rows = found.select_related("voucher").order_by("-in_closed", "pk")[:MOVES_SHOWN]

@@ -128,7 +128,8 @@ def run_page(object_id: str, user: Any) -> dict[str, Any]:
     if run is None:
         return {}
     proof = Proof.objects.filter(run_id=run.pk).first()
-    versions = VoucherVersion.objects.filter(run_id=run.pk).exclude(move="meta").select_related("voucher")
+    moved = VoucherVersion.objects.filter(client=run.client_id, run_id=run.pk).exclude(move="meta")
+    versions = moved.select_related("voucher")
     sees = user.may("connectors.exchange.view", run.client.organisation_id)
     made = Exchange.objects.filter(run_id=run.pk) if sees else Exchange.objects.none()
     exchanges = list(made.defer("url", "request", "error").order_by("pk")[: SHOWN + 1])
