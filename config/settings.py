@@ -251,6 +251,8 @@ AXES_RESET_ON_SUCCESS = True
 # The time that the page names stays true whoever goes on trying.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_ENABLE_ADMIN = False
+# No line for ever of who signed in, from where and with what: nobody reads them.
+AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 
 # A form with a tick per company that a bureau's key reaches; Django's own limit is 1,000.

@@ -271,6 +271,21 @@ def test_no_money_in_floating_point() -> None:
     assert not fields, fields
 
 
+# -- Numbers ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_number_from_outside_is_read_in_one_way() -> None:
+    """`"²".isdigit()` holds, and `int("²")` fails: what people and programs send goes through core.requests.number_in."""
+    bare = [
+        f"{short(path)}:{number}: {line.strip()}"
+        for path in sources()
+        if PROVIDERS not in path.parents and APPS / "formats" not in path.parents  # their signs are their vendor's
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if ".isdigit()" in line and ".isascii() and" not in line
+    ]
+    assert not bare, "\n".join(bare)
+
+
 # -- Sizes ------------------------------------------------------------------------------------------------------------
 
 

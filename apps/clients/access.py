@@ -65,15 +65,22 @@ def set_responsible(*, client: Client, user: User | None, actor: Any) -> None:
         _note(client, actor, "client.responsible_changed", before=str(before or ""), after=str(user or ""))
 
 
-def set_restricted(*, client: Client, restricted: bool, actor: User) -> None:
-    """Who restricts a client stays among the people named for it, so that somebody can name others."""
+def set_restricted(*, client: Client, restricted: bool, actor: User) -> bool:
+    """Who restricts a client stays among the people named for it, so that somebody can name others.
+
+    False: it was so already. What machines see of it is `notifications.machines.restrict`.
+    """
     with transaction.atomic():
+        rows = Client.objects.select_for_update(of=("self",), no_key=True)
+        if rows.get(pk=client.pk).restricted == restricted:
+            return False
         client.restricted = restricted
         client.save(update_fields=["restricted"])
         _note(client, actor, "client.restricted" if restricted else "client.unrestricted")
         own = Membership.objects.filter(organisation=client.organisation_id, user=actor).first()
         if restricted and own is not None:
             assign(client=client, membership=own, kind=AssignmentKind.NAMED, actor=actor)
+    return True
 
 
 def _note(client: Client, actor: Any, action: str, **details: Any) -> None:

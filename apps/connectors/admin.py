@@ -16,6 +16,7 @@ from apps.connectors.exchanges import body_of
 from apps.connectors.models import Connection, Exchange
 from apps.connectors.registry import label_of
 from apps.core.admin import BureauAdmin, ago, badge, number_text
+from apps.core.requests import number_in
 
 STATE_COLOURS = {
     ConnectionState.NEW: "grey",
@@ -91,8 +92,8 @@ class ExchangeAdmin(BureauAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         found = super().get_queryset(request).defer("url", "request", "error")  # a list decrypts nothing
-        run = request.GET.get("run_id", "")
-        return found.filter(run_id=run) if run.isdigit() else found
+        run = number_in(request.GET.get("run_id", ""))
+        return found if run is None else found.filter(run_id=run)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         return lookup == "run_id" or super().lookup_allowed(lookup, value, request)

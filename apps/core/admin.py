@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import models, router
 from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -157,6 +158,23 @@ class BureauAdmin(Rights, ModelAdmin):
         path = getattr(self.model, "TENANT_PATH", None)
         chosen = organisations_where(request, f"{self.model._meta.label_lower}.view")
         return found if path is None or chosen is None else found.filter(**{f"{path}__in": chosen})
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001 - Django's
+        """Of a row that was there only what changed in the form is written, and one that is gone is not made again.
+
+        The rest was read before the row was locked: writing it would undo what a guarded action has done since.
+        """
+        columns = self.columns_changed(form) if change else None
+        if columns:
+            rows = type(obj)._base_manager.select_for_update(of=("self",), no_key=True)
+            get_object_or_404(rows, pk=obj.pk)
+        obj.save(update_fields=columns)
+
+    def columns_changed(self, form: Any) -> set[str]:
+        """Which columns the form writes; an admin that sets others itself names them."""
+        fields = form.instance._meta.concrete_fields
+        changed = {field.name for field in fields} & set(form.changed_data)
+        return changed | {field.name for field in fields if changed and getattr(field, "auto_now", False)}
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         return {name: found for name, found in super().get_actions(request).items() if name != "delete_selected"}

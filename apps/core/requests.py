@@ -1,4 +1,4 @@
-"""What is known of every request: its id, and the address it came from."""
+"""What is known of every request: its id, the address it came from, and the numbers that stand in it."""
 
 import ipaddress
 import re
@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 HEADER = "X-Request-ID"
+MOST_FIGURES = 18  # what every database takes for a key
 WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 
 
@@ -35,6 +36,11 @@ def request_id(request: Any) -> str:
     """The id of a request that came through `request_ids`."""
     found: str = request.META.get("HTTP_X_REQUEST_ID", "")
     return found
+
+
+def number_in(text: str) -> int | None:
+    """The number that an address or a form names, None for anything else: figures that `int` refuses, or too many."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_FIGURES else None
 
 
 def client_address(request: HttpRequest) -> str | None:

@@ -137,7 +137,7 @@ def identify(
     rows = Voucher.objects.filter(client=client, source_id=source.pk, date__range=(min(days), max(days)))
     for key, mark, gone in rows.values_list("external_id", "hash", "deleted_at"):
         base, _bar, place = key.rpartition("|")
-        if place.isdigit():
+        if place.isascii() and place.isdigit():
             held[base][int(place)] = (mark, gone)
     groups: dict[str, list[records.Voucher]] = defaultdict(list)
     for voucher in vouchers:

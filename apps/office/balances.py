@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from apps.clients.models import Client
 from apps.core.admin import NONE, amount_text
+from apps.core.requests import number_in
 from apps.ledger.models import Account, Balance, FiscalYear
 from apps.ledger.periods import months_of, text_of
 from apps.ledger.reports import Line, ProfitAndLoss, balance_sheet, profit_and_loss, trial_balance
@@ -64,7 +65,7 @@ def pick(client: Client, years: list[FiscalYear], query: Any) -> Picked | None:
     periods = list(months_of(year))
     if (year.pk, year.last_period) in held:
         periods.append(year.last_period)
-    first, last = (int(query.get(name)) if query.get(name, "").isdigit() else 0 for name in ("first", "last"))
+    first, last = (number_in(query.get(name, "")) for name in ("first", "last"))
     first = first if first in periods else periods[0]
     last = last if last in periods and periods.index(last) >= periods.index(first) else periods[-1]
     return Picked(

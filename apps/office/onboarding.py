@@ -15,6 +15,7 @@ from apps.clients.imports import COLUMNS
 from apps.connectors.actions import lists_companies
 from apps.connectors.enums import ConnectionState
 from apps.connectors.models import Connection, Connector
+from apps.connectors.queries import with_clients
 from apps.connectors.registry import label_of
 from apps.core.admin import number_text
 from apps.onboarding.enums import BUSY, FINISHED, BatchState, LineState
@@ -65,7 +66,7 @@ def bureau(organisation: Organisation) -> dict[str, Any]:
     rows = Connector.objects.filter(organisation=organisation, client=None).select_related("organisation")
     keys = [
         Key(connector=row, system=label_of(row.provider), lists=lists_companies(row), clients=row.clients)
-        for row in rows.annotate(clients=Count("connection"))
+        for row in with_clients(rows)
     ]
     batches = Batch.objects.filter(organisation=organisation).select_related("connector__organisation")[:BATCHES_SHOWN]
     return {

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Count, Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -15,6 +16,7 @@ from apps.connectors.models import Connection
 from apps.connectors.queries import connections_using_number, consents
 from apps.connectors.registry import label_of
 from apps.core.admin import time_text
+from apps.core.requests import number_in
 from apps.flows.models import Feed
 from apps.ledger.admin.versions import move_badge
 from apps.ledger.enums import Move
@@ -33,7 +35,7 @@ LAST_NIGHT = timedelta(hours=24)
 
 def client_page(object_id: str, user: Any) -> dict[str, Any]:
     """Nothing where the client is not in scope: Django's own view answers for that."""
-    found = with_status(Client.objects.filter(pk=object_id)).first() if object_id.isdigit() else None
+    found = with_status(Client.objects.filter(pk=number_in(object_id) or 0)).first()
     if found is None:
         return {}
     status = status_of(found)
@@ -103,14 +105,17 @@ def moves_of(runs: list[Run]) -> dict[str, Any]:
     reading = next((run for run in runs if run.kind != RunKind.RECALCULATION and run.state in read), None)
     if reading is None:
         return {"moved_run": None, "moves": [], "moves_more": 0}
-    found = VoucherVersion.objects.filter(run_id=reading.pk).exclude(move=Move.META).select_related("voucher")
-    rows = list(found.order_by("-in_closed", "pk"))
+    found = VoucherVersion.objects.filter(client=reading.client_id, run_id=reading.pk).exclude(move=Move.META)
+    # a renumbering at the source moves every voucher there is: each row holds the whole of it, twice
+    told = found.aggregate(all=Count("pk"), closed=Count("pk", filter=Q(in_closed=True)), effect=Sum("effect"))
+    rows = found.select_related("voucher").order_by("-in_closed", "pk")[:MOVES_SHOWN]
     return {
         "moved_run": reading,
-        "moves": [(row, move_badge(row)) for row in rows[:MOVES_SHOWN]],
-        "moves_more": max(0, len(rows) - MOVES_SHOWN),
-        "moves_closed": sum(1 for row in rows if row.in_closed),
-        "moves_effect": sum((row.effect for row in rows), start=rows[0].effect * 0) if rows else None,
+        "moves": [(row, move_badge(row)) for row in rows],
+        "moves_count": told["all"],
+        "moves_more": max(0, told["all"] - MOVES_SHOWN),
+        "moves_closed": told["closed"],
+        "moves_effect": told["effect"],
     }
 
 

@@ -27,7 +27,7 @@ def give_role(*, organisation: Organisation, user: User, role: str, actor: Any) 
         member = held or Membership(organisation=organisation, user=user, met=False)
         member.role = role
         member.full_clean()
-        member.save()
+        member.save(update_fields=["role"] if held else None)
         if not user.is_staff:
             user.is_staff = True
             user.save(update_fields=["is_staff"])

@@ -33,6 +33,16 @@ class PersonForm(UserCreationForm):
         field_classes: dict[str, Any] = {}
 
 
+class NewPasswordForm(AdminPasswordChangeForm):
+    """Django's writes the whole account: also that it is active, as it was read."""
+
+    def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002 - Django's
+        user: User = super().save(commit=False)
+        if commit:
+            user.save(update_fields=["password"])
+        return user
+
+
 class MembershipInline(ReadOnlyInline):
     model = Membership
     fields = ("user", "role")
@@ -126,7 +136,7 @@ class PersonAdmin(BureauAdmin, UserAdmin[User]):  # type: ignore[misc] # Unfold 
 
     form = UserChangeForm
     add_form = PersonForm
-    change_password_form = AdminPasswordChangeForm
+    change_password_form = NewPasswordForm
     ordering = ("email",)
     list_display = ("email", "name", "language", "is_staff", "is_active")
     list_filter = ("is_staff", "is_active", "language")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from axes.models import AccessAttempt, AccessLog
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db.models import Q
@@ -43,6 +44,12 @@ RULES = (
         name="batches of clients taken in", days=lambda: settings.KONTOR_BATCH_DAYS,
         over=lambda at: Batch.objects.filter(Q(ended_at__lt=at) | Q(state=BatchState.OPEN, made_at__lt=at)),
     ),
+    Rule(
+        name="wrong passwords", days=lambda: 0,
+        over=lambda at: AccessAttempt.objects.filter(attempt_time__lt=at - settings.AXES_COOLOFF_TIME),
+    ),
+    # addresses and browsers that were kept before AXES_DISABLE_ACCESS_LOG
+    Rule(name="sign-ins", days=lambda: 0, over=lambda at: AccessLog.objects.filter(attempt_time__lt=at)),
     Rule(name="ended sign-ins", days=lambda: 0, over=lambda at: Session.objects.filter(expire_date__lt=at)),
 )  # fmt: skip
 

@@ -544,6 +544,12 @@ def test_its_failure_is_shown_to_those_who_may_see_webhooks(
         assert "key is refused." in shown
     page = browser.get(f"/admin/notifications/problem/{problem.pk}/change/")
     assert page.status_code == (200 if sees else 404)
+    form = {"until": (timezone.localdate() + timedelta(days=7)).isoformat(), "reason": "x"}
+    for what in ("mute", "unmute", "again", "release"):
+        answer = browser.post(f"/admin/problems/{problem.pk}/{what}/", form)
+        assert answer.status_code == (302 if sees and what != "release" else 404), what
+        muted = Problem.objects.filter(pk=problem.pk, muted_until__isnull=False).exists()
+        assert muted == (sees and what == "mute")
 
 
 def test_a_name_that_leads_inside_does_not_tell_where(bureau: Any, settings: Any, monkeypatch: Any) -> None:

@@ -1,13 +1,18 @@
 from datetime import date
+from decimal import Decimal
 
 import pytest
+from django.db import connection as database
 from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from django_q.models import OrmQ
 
 from apps.audit.models import AuditLine
 from apps.clients.models import Client
 from apps.core.scope import system_scope
-from apps.ledger.enums import Grade
+from apps.ledger.enums import Grade, Move
+from apps.ledger.models import VoucherVersion
 from apps.sync.enums import RunState, Stage
 from apps.sync.models import Run
 from tests.factories import ClientFactory
@@ -112,6 +117,26 @@ def test_who_only_reads_sees_no_buttons_and_starts_nothing(bureau: Bureau, role:
 
 def test_a_button_is_never_pressed_by_a_link(bureau: Bureau, owner: Browser) -> None:
     assert owner.get(f"/admin/clients/client/{bureau.client.pk}/synchronize/").status_code == 405
+
+
+def test_of_the_vouchers_that_moved_only_those_shown_are_read(bureau: Bureau, owner: Browser) -> None:
+    reading = run_of(bureau.feed, finished_at=timezone.now())
+    with system_scope("tests"):
+        VoucherVersion.objects.bulk_create(
+            VoucherVersion(
+                client=bureau.client, voucher=bureau.voucher, version=number, move=Move.META if number > 45 else move,
+                effect=Decimal("2.50"), period=202603, in_closed=number <= 12, run_id=reading.pk, seen_at=timezone.now(),
+            )
+            for number, move in enumerate([Move.CHANGED] * 48, 1)
+        )  # fmt: skip
+
+    with CaptureQueriesContext(database) as asked:
+        page = text(owner, bureau)
+
+    assert "45 vouchers, 12 in closed periods; effect on result 112.50" in page
+    assert "and 15 more on the page of the run" in page
+    rows = [one["sql"] for one in asked if '"ledger_voucherversion"."before"' in one["sql"]]
+    assert [sql.rpartition("LIMIT")[2].split() for sql in rows] == [["30"]]
 
 
 def test_progress_counts_in_words(bureau: Bureau, owner: Browser) -> None:

@@ -13,7 +13,7 @@ from apps.clients.models import Client
 from apps.connectors.models import Connection
 from apps.core.scope import system_scope
 from apps.onboarding.models import Batch, Line
-from tests.factories import ClientFactory, ConnectorFactory
+from tests.factories import ClientFactory, ConnectionFactory, ConnectorFactory
 from tests.office.bureau import signed_in
 from tests.onboarding.keys import norwegian
 
@@ -50,6 +50,19 @@ def test_only_owners_and_managers_take_in_and_export(bureau: Any, role: str, sta
     sent += [send(browser, bureau.organisation, f"orgnr;navn\n{FREE};A\n").status_code]
     assert sent == [302 if status == 200 else 403] * 4
     assert OrmQ.objects.exists() == (status == 200)
+
+
+def test_a_key_counts_the_clients_that_the_reader_sees(bureau: Any, owner: Any) -> None:
+    shared = ConnectorFactory(organisation=bureau.organisation, **SHARED)
+    for restricted in (False, True, True):
+        client = ClientFactory(organisation=bureau.organisation, restricted=restricted)
+        ConnectionFactory(client=client, connector=shared)
+    idle = ConnectorFactory(organisation=bureau.organisation, **SHARED)
+
+    (shown,) = owner.get("/admin/onboarding/").context_data["bureaus"]
+
+    counts = {key.connector.pk: key.clients for key in shown["keys"]}
+    assert (counts[shared.pk], counts[idle.pk]) == (1, 0)
 
 
 def test_another_bureaus_batches_connectors_and_clients_are_not_there(bureau: Any, other: Any, owner: Any) -> None:

@@ -78,6 +78,16 @@ def test_anonymous_people_are_sent_to_the_sign_in(bureau: Bureau) -> None:
         assert answer["Location"].startswith("/admin/login/")
 
 
+def test_a_figure_that_is_no_number_is_not_found(bureau: Bureau, owner: Browser) -> None:
+    """`"²".isdigit()` holds, and `int("²")` fails."""
+    own = f"/admin/clients/client/{bureau.client.pk}"
+    for kind in ("clients/client", "notifications/problem", "notifications/webhook", "sync/run"):
+        assert owner.get(f"/admin/{kind}/²/change/").status_code == 404, kind
+    assert owner.post(f"{own}/access/responsible/", {"membership": "²"}).status_code == 404
+    assert owner.get(f"{own}/balances/?first=²&last=²").status_code == 200
+    assert owner.get("/admin/connectors/exchange/?run_id=²").status_code < 500
+
+
 def test_staff_of_no_bureau_see_nothing(bureau: Bureau) -> None:
     browser = signed_in(UserFactory())
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from axes.models import AccessAttempt
+from axes.models import AccessAttempt, AccessLog
 from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
@@ -152,6 +152,14 @@ def test_no_password_is_kept_of_an_attempt(person: User, visitor: Visitors) -> N
 
     kept = AccessAttempt.objects.get()
     assert "canary" not in " ".join(str(getattr(kept, field.name)) for field in kept._meta.fields)
+
+
+def test_nothing_is_kept_of_who_signed_in_from_where(person: User, visitor: Visitors) -> None:
+    browser = visitor()
+    browser.sign_in(person.email)
+
+    assert browser.see("/admin/").url.endswith("/admin/")
+    assert not AccessLog.objects.exists()
 
 
 # -- Sessions ---------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt, AccessLog
 from django.db import models, transaction
 from django.utils import timezone
 from django_q.models import Task
@@ -109,6 +110,18 @@ def test_consents_tasks_and_problems_that_are_over_go(scope: None) -> None:
     assert ConsentState.objects.get().digest == "1"
     assert Task.objects.get().name == "new"
     assert set(Problem.objects.values_list("code", flat=True)) == {"new", "open"}
+
+
+def test_wrong_passwords_go_when_they_count_no_more_and_old_sign_ins_at_once(scope: None, settings: Any) -> None:
+    for number, seconds in enumerate([0, settings.KONTOR_LOCKOUT_SECONDS - 60, settings.KONTOR_LOCKOUT_SECONDS + 60]):
+        AccessAttempt.objects.create(username=str(number), failures_since_start=1)
+        age(AccessAttempt.objects.filter(username=str(number)), "attempt_time", seconds / 86400)
+    AccessLog.objects.create(username="a@b.example", ip_address="192.0.2.7", user_agent="Firefox")
+    age(AccessLog.objects.all(), "attempt_time", 1)
+
+    assert gone(dry_run=True) == {"wrong passwords": 1, "sign-ins": 1}
+    assert gone() == {"wrong passwords": 1, "sign-ins": 1}
+    assert set(AccessAttempt.objects.values_list("username", flat=True)) == {"0", "1"}
 
 
 def test_it_goes_in_batches_and_stops_at_its_time(scope: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,12 +106,12 @@ class ClientAdmin(AuditedAdmin):
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         """The organisation number is a key to books: it goes its own, guarded way."""
         number = obj.organisation_number
+        super().save_model(request, obj, form, change)
         if change and "organisation_number" in form.changed_data:
-            obj.organisation_number = form.initial.get("organisation_number", "")
-            super().save_model(request, obj, form, change)
             change_number(client=obj, number=number, actor=request.user)
-        else:
-            super().save_model(request, obj, form, change)
+
+    def columns_changed(self, form: Any) -> set[str]:
+        return super().columns_changed(form) - {"organisation_number"}
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         extra = {**(extra_context or {}), **client_page(object_id, request.user)}

@@ -2,15 +2,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, OuterRef, Subquery
-from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from apps.connectors.models import Connection, Connector
+from apps.connectors.models import Connector
+from apps.connectors.queries import with_clients
 from apps.connectors.registry import label_of
 from apps.core.admin import BureauAdmin, ago, badge
 
@@ -25,10 +24,7 @@ class ConnectorAdmin(BureauAdmin):
     search_fields = ("provider", "client__name", "client__number", "organisation__name")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """The clients are counted as far as the reader sees them; a join would count them all."""
-        seen = Connection.objects.filter(connector=OuterRef("pk")).order_by().values("connector")
-        counted = Subquery(seen.annotate(number=Count("pk")).values("number"))
-        return super().get_queryset(request).annotate(clients=Coalesce(counted, 0))
+        return with_clients(super().get_queryset(request))
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:  # noqa: ARG002 - Django's signature
         if not self.has_add_permission(request):

@@ -11,6 +11,7 @@ from unfold.decorators import display
 
 from apps.connectors.sdk.failures import Who
 from apps.core.admin import BureauAdmin, ago, badge
+from apps.core.requests import number_in
 from apps.notifications.models import Affected, Problem
 from apps.notifications.queries import not_muted, shown_to
 from apps.office.problems import problem_card, problem_colour
@@ -73,8 +74,7 @@ class ProblemAdmin(BureauAdmin):
     )  # fmt: skip
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
-        found = Problem.objects.filter(pk=object_id).select_related("client") if object_id.isdigit() else None
-        problem = found.first() if found is not None else None
+        problem = Problem.objects.filter(pk=number_in(object_id) or 0).select_related("client").first()
         extra = {**(extra_context or {}), "card": problem_card(problem, request.user, named=200) if problem else None}
         return super().change_view(request, object_id, form_url, extra)
 

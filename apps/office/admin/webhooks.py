@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminURLInputWidget
 from apps.clients.admin import ChosenClientsAdmin, ChosenClientsForm, tell_once
 from apps.core.addresses import AddressRefusedError, check_address
 from apps.core.admin import ago, badge
+from apps.core.requests import number_in
 from apps.notifications.actions import resolve_problems
 from apps.notifications.models import Webhook, WebhookSecret
 from apps.notifications.webhooks import drop_unseen, host_of, new_secret
@@ -86,6 +87,9 @@ class WebhookAdmin(ChosenClientsAdmin):
             WebhookSecret.objects.create(webhook=obj, url=url, secret=secret)
             tell_once(request, _("Copy the secret now; it is not shown again:"), secret)
 
+    def columns_changed(self, form: Any) -> set[str]:
+        return super().columns_changed(form) | ({"host"} if form.cleaned_data["url"] else set())
+
     def takes_over(self, form: Any) -> bool:
         return "url" in form.changed_data
 
@@ -97,7 +101,7 @@ class WebhookAdmin(ChosenClientsAdmin):
         super().delete_model(request, obj)
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
-        found = Webhook.objects.filter(pk=object_id).first() if object_id.isdigit() else None
+        found = Webhook.objects.filter(pk=number_in(object_id) or 0).first()
         extra = {**(extra_context or {}), "webhook": found}
         if found is not None:
             extra |= {

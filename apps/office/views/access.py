@@ -9,10 +9,13 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from apps.clients.access import assign, set_responsible, set_restricted, unassign
+from apps.clients.access import assign, set_responsible, unassign
 from apps.clients.models import Assignment, AssignmentKind, Client
 from apps.clients.reach import SEE_ALL
+from apps.core.requests import number_in
 from apps.core.scope import system_scope
+from apps.notifications.machines import Machine, machines_naming
+from apps.notifications.machines import restrict as restrict_client
 from apps.office.forms import AssignmentForm
 from apps.office.pages import seen_by
 from apps.office.views.page import allowed, found, page
@@ -36,6 +39,7 @@ def access(request: HttpRequest, pk: int) -> HttpResponse:
         client=client,
         named=named,
         everybody=everybody,
+        machines="" if client.restricted else _names(machines_naming(client)),
         staff=[one for one in people if one.role != Role.AUDITOR],
         auditors=[one for one in people if one.role == Role.AUDITOR],
         kinds=[kind for kind in AssignmentKind if kind != AssignmentKind.AUDIT],
@@ -76,7 +80,7 @@ def end(request: HttpRequest, pk: int) -> HttpResponse:
 def responsible(request: HttpRequest, pk: int) -> HttpResponse:
     client = found(request, RIGHT, Client.objects.select_related(*ROWS), pk)
     asked = request.POST.get("membership", "")
-    user = _member(client.organisation_id, int(asked)).user if asked.isdigit() else None
+    user = _member(client.organisation_id, number_in(asked)).user if asked else None
     _told(request, lambda: set_responsible(client=client, user=user, actor=request.user))
     return redirect("office:access", pk)
 
@@ -85,7 +89,10 @@ def responsible(request: HttpRequest, pk: int) -> HttpResponse:
 def restrict(request: HttpRequest, pk: int) -> HttpResponse:
     client = found(request, RIGHT, Client.objects.select_related(*ROWS), pk)
     user = allowed(request, RIGHT, client.organisation_id)
-    set_restricted(client=client, restricted=request.POST.get("restricted") == "1", actor=user)
+    dropped = restrict_client(client=client, restricted=request.POST.get("restricted") == "1", actor=user)
+    if dropped:
+        told = _("Taken off: %(machines)s. People named for the client can add it again.")
+        messages.warning(request, told % {"machines": _names(dropped)})
     return redirect("office:access", pk)
 
 
@@ -127,7 +134,11 @@ def _people(client: Client) -> list[str]:
     return [*([f"{client.responsible} ({_('responsible')})"] if client.responsible else []), *named]
 
 
-def _member(organisation_id: int, pk: int) -> Membership:
+def _names(machines: list[Machine]) -> str:
+    return ", ".join(f"{machine._meta.verbose_name} “{machine}”" for machine in machines)
+
+
+def _member(organisation_id: int, pk: int | None) -> Membership:
     rows = Membership.objects.filter(organisation=organisation_id).select_related("user")
     person: Membership = get_object_or_404(rows, pk=pk)
     return person

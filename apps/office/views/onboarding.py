@@ -19,6 +19,7 @@ from apps.clients.models import Client
 from apps.clients.remedies import Fault, of_table
 from apps.connectors.actions import lists_companies
 from apps.connectors.models import Connector
+from apps.core.requests import number_in
 from apps.core.uploads import was_cut
 from apps.formats.tables import MOST_BYTES, write_table
 from apps.notifications.models import Problem
@@ -43,6 +44,7 @@ from apps.onboarding.models import Batch, Line
 from apps.organisations.models import Organisation
 
 ROWS = ("organisation", "connector__organisation")
+HIGHEST_NUMBER = 999_999_999
 
 
 class FileForm(forms.Form):
@@ -142,13 +144,14 @@ def batch(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def begin(request: HttpRequest, pk: int) -> HttpResponse:
     row = found(request, "onboarding.batch.change", Batch.objects.all(), pk)
-    chosen = {int(text) for text in request.POST.getlist("line") if text.isascii() and text.isdigit()}
-    first = request.POST.get("first_number", "").strip()
+    chosen = {number for text in request.POST.getlist("line") if (number := number_in(text)) is not None}
+    asked = request.POST.get("first_number", "").strip()
+    first = number_in(asked or "0")
     if not chosen:
         messages.error(request, _("Tick at least one company."))
-    elif first and not (first.isascii() and first.isdigit() and len(first) <= 9):
+    elif first is None or first > HIGHEST_NUMBER:
         messages.error(request, _("The first client number must be a number."))
-    elif not start(batch=row, chosen=chosen, first_number=int(first or 0), actor=request.user):
+    elif not start(batch=row, chosen=chosen, first_number=first, actor=request.user):
         messages.warning(request, _("This was started already."))
     return redirect("office:onboarding_batch", pk)
 
@@ -166,8 +169,7 @@ def again(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def progress(request: HttpRequest, pk: int) -> JsonResponse:
     row = found(request, "onboarding.batch.view", Batch.objects.all(), pk)
-    seen = request.GET.get("seen", "0")
-    told = progress_of(row, int(seen) if seen.isascii() and seen.isdigit() else 0)
+    told = progress_of(row, number_in(request.GET.get("seen", "")) or 0)
     return JsonResponse(told, headers={"Cache-Control": "no-store"})
 
 

@@ -1,5 +1,6 @@
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -9,6 +10,7 @@ from apps.connectors.models import Connection, Connector
 from apps.flows.models import Feed
 from apps.notifications.actions import mute_problem, unmute_problem
 from apps.notifications.models import Affected, Problem
+from apps.notifications.queries import shown_to
 from apps.office.forms import MuteForm
 from apps.office.problems import DISAPPEARANCE
 from apps.office.views.page import found
@@ -17,7 +19,7 @@ from apps.sync.actions import release_disappearance, try_again
 
 @require_POST
 def again(request: HttpRequest, pk: int) -> HttpResponse:
-    problem = found(request, "notifications.problem.again", Problem.objects.all(), pk)
+    problem = found(request, "notifications.problem.again", _shown(request), pk)
     for feed in _feeds(problem):
         try_again(feed=feed, actor=request.user)
     messages.success(request, _("A run is started or already under way."))
@@ -26,9 +28,8 @@ def again(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def release(request: HttpRequest, pk: int) -> HttpResponse:
-    problem = found(
-        request, "notifications.problem.release", Problem.objects.filter(code=DISAPPEARANCE, resolved_at=None), pk
-    )
+    rows = _shown(request).filter(code=DISAPPEARANCE, resolved_at=None)
+    problem = found(request, "notifications.problem.release", rows, pk)
     release_disappearance(feed=_feed(problem), actor=request.user)
     messages.success(request, _("A run is started; it may delete what is no longer returned."))
     return _back(problem)
@@ -36,7 +37,7 @@ def release(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def mute(request: HttpRequest, pk: int) -> HttpResponse:
-    problem = found(request, "notifications.problem.mute", Problem.objects.select_related("organisation"), pk)
+    problem = found(request, "notifications.problem.mute", _shown(request).select_related("organisation"), pk)
     form = MuteForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Choose a day and give a reason."))
@@ -51,10 +52,14 @@ def mute(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def unmute(request: HttpRequest, pk: int) -> HttpResponse:
-    problem = found(request, "notifications.problem.mute", Problem.objects.all(), pk)
+    problem = found(request, "notifications.problem.mute", _shown(request), pk)
     unmute_problem(problem=problem, actor=request.user)
     messages.success(request, _("The problem is shown again."))
     return redirect("admin:notifications_problem_change", pk)
+
+
+def _shown(request: HttpRequest) -> QuerySet[Problem]:
+    return shown_to(request.user, Problem.objects.all())
 
 
 def _feeds(problem: Problem) -> list[Feed]:

@@ -10,6 +10,7 @@ from unfold.decorators import display
 
 from apps.connectors.models import Exchange
 from apps.core.admin import BureauAdmin, ago, amount_text, badge, number_text, seconds_text
+from apps.core.requests import number_in
 from apps.ledger.models import Proof, VoucherVersion
 from apps.notifications.queries import of_client
 from apps.sync.enums import RunState, Stage
@@ -123,11 +124,12 @@ _NEWS = ("new", "changed", "moved", "backdated", "deleted", "kept_out")
 
 def run_page(object_id: str, user: Any) -> dict[str, Any]:
     """What the page of a run shows besides the run itself; nothing where it is not in scope."""
-    run = Run.objects.filter(pk=object_id).select_related("client").first() if object_id.isdigit() else None
+    run = Run.objects.filter(pk=number_in(object_id) or 0).select_related("client").first()
     if run is None:
         return {}
     proof = Proof.objects.filter(run_id=run.pk).first()
-    versions = VoucherVersion.objects.filter(run_id=run.pk).exclude(move="meta").select_related("voucher")
+    moved = VoucherVersion.objects.filter(client=run.client_id, run_id=run.pk).exclude(move="meta")
+    versions = moved.select_related("voucher")
     sees = user.may("connectors.exchange.view", run.client.organisation_id)
     made = Exchange.objects.filter(run_id=run.pk) if sees else Exchange.objects.none()
     exchanges = list(made.defer("url", "request", "error").order_by("pk")[: SHOWN + 1])
