@@ -240,6 +240,21 @@ def test_a_wait_after_the_vendors_own_429_is_told_as_that(vendor: Vendor, clock:
     assert len(vendor.heard) == 1
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_refusal_with_an_epoch_for_seconds_is_tried_again_as_one_that_tells_none(
+    vendor: Vendor, clock: Clock, status: int
+) -> None:
+    session = _session(clock)
+    session.sleep = lambda seconds: setattr(clock, "now", clock.now + seconds)
+    vendor.fail["/login"], vendor.headers = status, {"Retry-After": "1764150000", "X-Reset": "inf"}
+
+    with pytest.raises(ConnectorError) as caught:
+        session.read("/login", method="POST", payload={"key": KEY}, signed=False)
+
+    assert (caught.value.failure, caught.value.retry_after) == (Failure.TRANSIENT, None)
+    assert len(vendor.heard) == 4
+
+
 def _session(clock: Clock) -> Session:
     session = session_for(registry.provider(SLUG), {"api_key": KEY})
     assert isinstance(session.limiter, SharedLimiter)
