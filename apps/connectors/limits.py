@@ -30,7 +30,7 @@ from apps.connectors.buckets import (
     shared_buckets,
 )
 from apps.connectors.sdk.declaration import Auth, FieldScope, LimitScope, OAuth2Code, Provider, RateLimit, Values
-from apps.connectors.sdk.ports import Entry
+from apps.connectors.sdk.ports import LONGEST_TOLD, Entry, told
 
 __all__ = [
     "Buckets", "DatabaseBuckets", "Left", "MemoryBuckets", "RedisBuckets", "SharedLimiter", "credential_of", "limiter",
@@ -85,14 +85,14 @@ class SharedLimiter:
                 self._learn(self._key(index, limit), limit, headers, status)
 
     def _learn(self, key: str, limit: RateLimit, headers: Mapping[str, str], status: int) -> None:
-        reset = _number(headers.get(limit.reset_header or ""))
+        reset = told(headers.get(limit.reset_header or ""), _longest(limit))
         if status == 429:
-            told = reset if reset is not None else _number(headers.get("retry-after"))
-            self._lower(key, 0, UNTOLD if told is None else told + WHOLE_SECONDS)
+            wait = reset if reset is not None else told(headers.get("retry-after"), _longest(limit))
+            self._lower(key, limit, 0, UNTOLD if wait is None else wait + WHOLE_SECONDS)
             return
-        remaining = _number(headers.get(limit.remaining_header or ""))
+        remaining = told(headers.get(limit.remaining_header or ""))
         if remaining is not None and reset is not None and remaining <= LOW:
-            self._lower(key, int(remaining), reset + WHOLE_SECONDS)
+            self._lower(key, limit, int(remaining), reset + WHOLE_SECONDS)
 
     def enter(self, limits: tuple[RateLimit, ...], seconds: float) -> Entry | None:
         """Take a place of every limit that has places, for `seconds` at most; None: all are taken, ask again."""
@@ -124,13 +124,15 @@ class SharedLimiter:
         held = self.buckets.read(key)
         if held is None and self._unknown(now, seconds):
             return False
-        if held is not None and held.holder and held.resets_at > now:
+        # Further ahead than a lease is long: by a clock that was wrong. Twice, for hosts whose clocks differ.
+        if held is not None and held.holder and now < held.resets_at <= now + 2 * seconds:
             return False
         return self.buckets.swap(key, held, Left(0, now + seconds, holder=mine))
 
     def _unknown(self, now: float, seconds: float) -> float:
         """Seconds to wait where there is no row, and calls may have been made before rows were kept."""
-        return max(0.0, self.buckets.begun + min(seconds + ON_THE_WAY, UNKNOWN) - now)
+        left = self.buckets.begun + min(seconds + ON_THE_WAY, UNKNOWN) - now
+        return left if 0 < left <= 2 * UNKNOWN else 0.0  # begun in years to come: by a clock that was wrong
 
     def _turn(self, key: str, limit: RateLimit) -> float:
         """Take one call off the limit, or say how long to wait."""
@@ -148,29 +150,29 @@ class SharedLimiter:
         if wait or held is None or limit.count is None or limit.seconds is None or limit.seconds > SHORT_WINDOW:
             return wait
         times = _in_window(held, now, limit.seconds)
-        used = len(times) if limit.sliding else limit.count - held.remaining
+        used = len(times) if limit.sliding else limit.count - held.remaining if _runs(held, limit, now) else 0
         fresh = times[-1] + limit.seconds + ON_THE_WAY if times else held.resets_at
         return max(0.0, fresh - now) if used * 2 > limit.count else 0.0
 
     def _judged(self, limit: RateLimit, held: Left | None, now: float) -> tuple[float, Left | None]:
         """Seconds to wait, else what the row becomes by one call (None: nothing is counted now)."""
         if limit.count is None or limit.seconds is None:
-            return _counted_down(held, now, None)
+            return _counted_down(held, limit, now, None)
         if held is None and (unknown := self._unknown(now, limit.seconds)):
             return unknown, None
         if limit.sliding:
-            return _slid(held, now, limit.count, limit.seconds)
-        return _counted_down(held, now, Left(limit.count - 1, now + limit.seconds))
+            return _slid(held, limit, now, limit.count, limit.seconds)
+        return _counted_down(held, limit, now, Left(limit.count - 1, now + limit.seconds))
 
     def _key(self, index: int, limit: RateLimit) -> str:
         return f"{self.prefixes[limit.scope]}:{index}"
 
-    def _lower(self, key: str, remaining: int, seconds: float) -> None:
+    def _lower(self, key: str, limit: RateLimit, remaining: int, seconds: float) -> None:
         while True:
             now = self.now()
             held = self.buckets.read(key)
             new = Left(remaining, now + seconds, held.times if held else "")
-            if held is not None and held.resets_at > now:
+            if held is not None and _runs(held, limit, now):
                 if new.resets_at < held.resets_at - SAME_WINDOW:
                     return  # an answer of the window before
                 if new.resets_at <= held.resets_at + SAME_WINDOW:
@@ -179,9 +181,18 @@ class SharedLimiter:
                 return
 
 
-def _counted_down(held: Left | None, now: float, fresh: Left | None) -> tuple[float, Left | None]:
+def _longest(limit: RateLimit) -> float:
+    return max(LONGEST_TOLD, limit.seconds or 0.0)
+
+
+def _runs(held: Left, limit: RateLimit, now: float) -> bool:
+    """Whether the row's window lasts. One that ends further ahead than any can was told, or dated, wrongly."""
+    return now < held.resets_at <= now + _longest(limit) + SAME_WINDOW
+
+
+def _counted_down(held: Left | None, limit: RateLimit, now: float, fresh: Left | None) -> tuple[float, Left | None]:
     """A turn of the window that runs, or of a fresh one."""
-    if held is None or held.resets_at <= now:
+    if held is None or not _runs(held, limit, now):
         return 0.0, fresh
     if held.remaining <= 0:
         return max(held.resets_at - now, SHORTEST), None
@@ -189,13 +200,14 @@ def _counted_down(held: Left | None, now: float, fresh: Left | None) -> tuple[fl
 
 
 def _in_window(held: Left | None, now: float, seconds: float) -> list[float]:
+    """The calls that count. Another process may have made some after `now`; a window ahead is by a clock gone wrong."""
     times = [float(text) for text in held.times.split()] if held else []
-    return [at for at in times if at > now - seconds - ON_THE_WAY]
+    return [at for at in times if abs(at - now) < seconds + ON_THE_WAY]
 
 
-def _slid(held: Left | None, now: float, count: int, seconds: float) -> tuple[float, Left | None]:
+def _slid(held: Left | None, limit: RateLimit, now: float, count: int, seconds: float) -> tuple[float, Left | None]:
     """A turn in a sliding window: no more than `count` in any `seconds`, however the calls fall."""
-    if held is not None and held.resets_at > now:  # the vendor said 429
+    if held is not None and _runs(held, limit, now):  # the vendor said 429
         return max(held.resets_at - now, SHORTEST), None
     times = _in_window(held, now, seconds)
     if len(times) >= count:
@@ -220,11 +232,11 @@ def limiter(
     operator = [values.get(spec.name, "") for spec in auth.fields if spec.scope is FieldScope.OPERATOR]
     secret = [values.get(spec.name, "") for spec in auth.fields if spec.secret]
     fields = [values.get(name, "") for name in provider.identity_fields]
-    told = fields if any(fields) else [company]
+    company_told = fields if any(fields) else [company]
     who = {
         LimitScope.APPLICATION: operator,
         LimitScope.CREDENTIAL: operator + secret,
-        LimitScope.COMPANY: [_plain(text) for text in told],
+        LimitScope.COMPANY: [_plain(text) for text in company_told],
     }
     # an address of the operator's choice is another vendor, with limits of its own
     prefixes = {
@@ -250,10 +262,3 @@ def _plain(text: str) -> str:
 
 def _digest(parts: list[str]) -> str:
     return salted_hmac("kontor.limits", "\n".join(parts), algorithm="sha256").hexdigest()[:40]
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return None if text is None else max(0.0, float(text))
-    except ValueError:
-        return None

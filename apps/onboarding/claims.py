@@ -17,6 +17,7 @@ from apps.core.scope import system_scope
 from apps.onboarding.enums import BUSY
 from apps.onboarding.models import Batch
 
+LONGEST_WAIT = 900.0  # seconds; a person waits: what must wait longer asks again in between
 LANE = "interactive-"  # a person waits; among the chores: sync.broker
 
 
@@ -87,12 +88,15 @@ def heartbeat(batch: Batch) -> Iterator[None]:
         thread.join(timeout=settings.KONTOR_LEASE_SECONDS)
 
 
-def hand_on(batch: Batch, *, wait: float = 0.0) -> None:
-    """End this task and queue the next one in the same transaction; with `wait` seconds the ticker queues it later."""
+def hand_on(batch: Batch, *, wait: float = 0.0, **changes: Any) -> None:
+    """End this task and queue the next one in the same transaction.
+
+    With `wait` seconds, LONGEST_WAIT at most, the ticker queues it later.
+    """
     with transaction.atomic():
-        values: dict[str, Any] = {"token": "", "lease_until": patience(), "not_before": None}
+        values: dict[str, Any] = {"token": "", "lease_until": patience(), "not_before": None, **changes}
         if wait:
-            values["not_before"] = timezone.now() + timedelta(seconds=wait)
+            values["not_before"] = timezone.now() + timedelta(seconds=min(wait, LONGEST_WAIT))
         if not mine(batch).update(**values):
             raise LostError
         if not wait:

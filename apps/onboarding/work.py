@@ -29,7 +29,7 @@ from apps.connectors.actions import (
 from apps.connectors.enums import ConnectionState
 from apps.connectors.models import Connection
 from apps.connectors.registry import all_providers
-from apps.connectors.sdk.failures import ConnectorError, Failure
+from apps.connectors.sdk.failures import ConnectorError, Failure, NotYetError
 from apps.flows.actions import ensure_feed
 from apps.flows.models import Feed
 from apps.notifications.actions import Trouble
@@ -43,6 +43,7 @@ from apps.records.enums import Resource
 
 log = logging.getLogger(__name__)
 
+SHORTEST_WAIT = 0.1
 MOST_ATTEMPTS = 3  # of a line, and of a task that ends no line
 
 
@@ -88,6 +89,9 @@ def _slice(batch: Batch) -> None:
             tried.add(line.pk)
             _line(batch, line, actor)
         hand_on(batch)
+    except NotYetError as error:  # not even tried; the other lines, with the same key, would not be either
+        wait = max(SHORTEST_WAIT, error.retry_after or 0.0)
+        hand_on(batch, wait=wait, attempts=max(0, batch.attempts - 1))
     except StopError as stop:
         with held(batch, **end(BatchState.STOPPED, stop.trouble)):
             pass
@@ -108,6 +112,8 @@ def _list(batch: Batch) -> None:
         raise StopError(remedies.crashed(""))
     try:
         found = discover_companies(batch.connector)
+    except NotYetError:
+        raise
     except ConnectorError as error:
         raise StopError(trouble_of(error)) from error
     lines = companies_judged(batch, found)
@@ -143,6 +149,11 @@ def _line(batch: Batch, line: Line, actor: User) -> None:
         if client is None:
             return
         trouble = _connected(batch, line, client, actor) if batch.connector_id else None
+    except NotYetError:
+        with held(batch):
+            line.attempts -= 1
+            line.save(update_fields=["attempts"])
+        raise
     except ConnectorError as error:
         _failed(batch, line, error)
     except (LostError, StopError):

@@ -10,7 +10,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -26,6 +26,7 @@ from apps.sync.models import Run
 log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 5  # slices begun without any progress
+LONGEST_WAIT = 3600.0  # seconds; what must wait longer (a day's quota, a vendor's word) asks again in between
 MOST_WOKEN = 100  # tasks for waiting runs in one look of the reaper
 
 
@@ -48,6 +49,12 @@ def rows() -> models.QuerySet[Run]:
         return Run.objects.all()
 
 
+def is_due(now: datetime) -> models.Q:
+    """Runs whose time has come; also where it lies further ahead than is ever waited for: a clock was wrong."""
+    wrong = now + timedelta(seconds=2 * LONGEST_WAIT)
+    return models.Q(not_before=None) | models.Q(not_before__lte=now) | models.Q(not_before__gt=wrong)
+
+
 def claim(run_id: int) -> Run | None:
     """Take the run if it waits and its time has come; the attempt is counted before the work. None: not ours."""
     found = rows().filter(pk=run_id).values_list("credential", "places").first()
@@ -56,11 +63,7 @@ def claim(run_id: int) -> Run | None:
     credential, places = found
     now = timezone.now()
     token = str(uuid.uuid4())
-    waiting = (
-        rows()
-        .filter(pk=run_id, state=RunState.QUEUED)
-        .filter(models.Q(not_before=None) | models.Q(not_before__lte=now))
-    )
+    waiting = rows().filter(is_due(now), pk=run_id, state=RunState.QUEUED)
     for place in _free_places(credential, places):
         try:
             with transaction.atomic():
@@ -140,11 +143,14 @@ def heartbeat(run: Run, look: Callable[[], None] = lambda: None) -> Iterator[Non
 
 
 def hand_on(run: Run, *, wait: float = 0.0, **changes: Any) -> None:
-    """End the slice and queue the next one in the same transaction. With `wait` seconds the ticker queues it later."""
+    """End the slice and queue the next one in the same transaction.
+
+    With `wait` seconds, LONGEST_WAIT at most, the ticker queues it later.
+    """
     with transaction.atomic():
         values = {"state": RunState.QUEUED, "token": "", "lease_until": None, **changes}
         if wait:
-            values["not_before"] = timezone.now() + timedelta(seconds=wait)
+            values["not_before"] = timezone.now() + timedelta(seconds=min(wait, LONGEST_WAIT))
         else:
             # the ticker queues it again, should the task get lost
             values["lease_until"] = timezone.now() + timedelta(seconds=settings.KONTOR_LEASE_SECONDS * 4)
@@ -170,7 +176,7 @@ def reap() -> int:
     busy = lanes_with_tasks()
     orphans = rows().filter(state=RunState.RUNNING, lease_until__lt=now)
     waiting = rows().filter(
-        models.Q(not_before__lte=now) | models.Q(not_before=None, lease_until__lt=now), state=RunState.QUEUED
+        is_due(now), models.Q(not_before__isnull=False) | models.Q(lease_until__lt=now), state=RunState.QUEUED
     )
     count = 0
     for run in [*orphans, *waiting.exclude(lane__in=busy).order_by("id")[:MOST_WOKEN]]:

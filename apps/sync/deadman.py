@@ -67,11 +67,13 @@ def _judge(organisation: Organisation, now: datetime) -> bool:
     if now < ready:
         return False  # what is told of the night before stays until this one is judged, or caught up
     feeds = list(due_feeds(organisation, night, at).select_related("client"))
-    begun = dict(Run.objects.filter(feed__in=feeds, night=night).values_list("feed_id", "state"))
+    # Runs dated by a clock that was wrong are none of this night: they ended before it, or were made after now.
+    # A day before, as the bureau may have moved its night since.
+    nightly = Run.objects.filter(feed__in=feeds, night=night).exclude(finished_at__lt=at - timedelta(days=1))
+    begun = dict(nightly.values_list("feed_id", "state"))
     # read by hand since the night began is read, too
-    read = set(
-        Run.objects.filter(feed__in=feeds, created_at__gte=at).exclude(state__in=LIVE).values_list("feed_id", flat=True)
-    )
+    ended = Run.objects.filter(feed__in=feeds, created_at__range=(at, now)).exclude(state__in=LIVE)
+    read = set(ended.exclude(finished_at__lt=at).values_list("feed_id", flat=True))
     never_worked = set(
         Run.objects.filter(feed__in=feeds, night=night, state__in=LIVE, started_at=None).values_list(
             "feed_id", flat=True

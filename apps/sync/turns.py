@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.core.scope import system_scope
 from apps.organisations.models import Organisation
 from apps.sync.broker import lanes_with_tasks
-from apps.sync.claims import claim, enqueue, rows
+from apps.sync.claims import claim, enqueue, is_due, rows
 from apps.sync.enums import Lane, RunState
 from apps.sync.models import Run, Turn
 
@@ -29,8 +29,7 @@ def claimable(lane: str, now: datetime | None = None) -> models.QuerySet[Run]:
 
 
 def _due(lane: str, now: datetime) -> models.QuerySet[Run]:
-    ready = models.Q(not_before=None) | models.Q(not_before__lte=now)
-    return rows().filter(ready, state=RunState.QUEUED, lane=lane)
+    return rows().filter(is_due(now), state=RunState.QUEUED, lane=lane)
 
 
 def _full(lane: str) -> set[str]:

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 
 import environ
 import pytest
@@ -144,6 +145,40 @@ def test_a_429_without_a_reset_uses_retry_after_or_five_seconds(shared: SharedLi
     assert other.wait_for(LEARNT) == 5
 
 
+@pytest.mark.parametrize("odd", ["1764150000", "1764150000000", "inf", "nan", "Wed, 26 Nov 2025 10:00:00 GMT"])
+def test_a_reset_that_is_no_number_of_seconds_is_as_good_as_untold(
+    shared: SharedLimiter, buckets: Buckets, odd: str
+) -> None:
+    shared.learn(LEARNT, {"x-left": "3", "x-reset": odd}, 200)
+    assert buckets.read(KEY_ROW) is None
+
+    shared.learn(LEARNT, {"x-reset": odd, "retry-after": odd}, 429)
+    assert 0 < shared.wait_for(LEARNT) <= 5
+
+
+def test_a_days_quota_is_waited_for(shared: SharedLimiter, clock: Clock) -> None:
+    shared.learn(LEARNT, {"retry-after": "86400"}, 429)
+
+    assert shared.wait_for(LEARNT) == 86401
+    clock.now += 86401
+    assert shared.wait_for(LEARNT) == 0
+
+
+@pytest.mark.parametrize("limits", ["learnt", "published", "sliding"])
+def test_a_row_that_ends_in_years_to_come_is_none(
+    shared: SharedLimiter, buckets: Buckets, clock: Clock, limits: str
+) -> None:
+    """As an epoch in the place of seconds left it behind, or a clock that was wrong: calls go on, answers count."""
+    limit = {"learnt": LEARNT, "published": PUBLISHED, "sliding": SLIDING}[limits]
+    assert buckets.swap(KEY_ROW, None, Left(0, inf if isinstance(buckets, DatabaseBuckets) else 1.7e9))
+
+    assert (shared.pause(limit), shared.wait_for(limit)) == (0, 0)
+    shared.learn(limit, {"retry-after": "17"}, 429)
+    assert shared.wait_for(limit) == 18
+    clock.now += 18
+    assert shared.wait_for(limit) == 0
+
+
 def test_rows_are_by_key_and_do_not_tell_it(vendor: Vendor) -> None:
     provider = registry.provider(SLUG)
     auth = provider.auth[0]
@@ -203,6 +238,21 @@ def test_a_wait_after_the_vendors_own_429_is_told_as_that(vendor: Vendor, clock:
     assert not isinstance(caught.value, NotYetError)
     assert (caught.value.failure, caught.value.retry_after, caught.value.sent) == (Failure.TRANSIENT, 8, True)
     assert len(vendor.heard) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_refusal_with_an_epoch_for_seconds_is_tried_again_as_one_that_tells_none(
+    vendor: Vendor, clock: Clock, status: int
+) -> None:
+    session = _session(clock)
+    session.sleep = lambda seconds: setattr(clock, "now", clock.now + seconds)
+    vendor.fail["/login"], vendor.headers = status, {"Retry-After": "1764150000", "X-Reset": "inf"}
+
+    with pytest.raises(ConnectorError) as caught:
+        session.read("/login", method="POST", payload={"key": KEY}, signed=False)
+
+    assert (caught.value.failure, caught.value.retry_after) == (Failure.TRANSIENT, None)
+    assert len(vendor.heard) == 4
 
 
 def _session(clock: Clock) -> Session:
@@ -390,6 +440,29 @@ def test_a_sliding_limit_counts_back_from_each_call(shared: SharedLimiter, clock
     clock.now += 1.6
     assert shared.wait_for(SLIDING) == 0
     assert shared.wait_for(SLIDING) == pytest.approx(2.9, abs=0.01)
+
+
+def test_calls_dated_by_a_clock_that_was_years_ahead_do_not_count(shared: SharedLimiter, clock: Clock) -> None:
+    clock.now += 1e9
+    assert [shared.wait_for(SLIDING) for _ in range(3)] == [0, 0, 0]
+    assert shared.enter(ALONE, 60) is not None
+    clock.now -= 1e9
+
+    assert (shared.pause(SLIDING), [shared.wait_for(SLIDING) for _ in range(3)]) == (0, [0, 0, 0])
+    assert shared.wait_for(SLIDING) == pytest.approx(10.5)
+    assert shared.enter(ALONE, 60) is not None
+    clock.now -= 1  # another process asked a moment earlier: those calls were made all the same
+    assert shared.wait_for(SLIDING) == pytest.approx(11.5)
+    assert shared.enter(ALONE, 60) is None
+
+
+def test_rows_begun_in_years_to_come_are_waited_for_no_longer(shared: SharedLimiter, buckets: Buckets) -> None:
+    if isinstance(buckets, RedisBuckets):
+        buckets.client.set(MARK, f"{buckets.client.info('server')['run_id']} 1700000000")
+    buckets.begun = 1.7e9
+
+    assert shared.wait_for(PUBLISHED) == 0
+    assert shared.enter(ALONE, 60) is not None
 
 
 def test_a_place_is_given_up_or_runs_out(shared: SharedLimiter, clock: Clock) -> None:

@@ -10,13 +10,16 @@ from django_q.models import OrmQ
 from apps.audit.models import AuditLine
 from apps.clients.models import Client
 from apps.clients.reach import scope_of
-from apps.connectors.models import Connection, Connector
+from apps.connectors.exchanges import ExchangeRecorder
+from apps.connectors.models import Connection, Connector, RateBucket
 from apps.connectors.sdk.sandbox import Answer, Row
+from apps.connectors.sessions import candidate_session, declared, secrets_of
 from apps.flows.models import Feed
 from apps.notifications.models import Problem
 from apps.onboarding.actions import check_file, companies_judged, list_companies, start, try_again
 from apps.onboarding.claims import claim, reap, rows
 from apps.onboarding.models import Batch, Line
+from apps.onboarding.work import work
 from apps.records.ledger import Identity
 from apps.sync.models import Run
 from apps.sync.timetable import start_due
@@ -191,6 +194,58 @@ def test_a_passing_failure_is_tried_again_after_the_others(bureau: Bureau, vendo
     assert batch.lines.get(name="Fjell AS").attempts == 2
     order = batch.lines.order_by("done_at").values_list("name", flat=True)
     assert list(order) == ["Havbris AS", "Nordlys AS", "Fjell AS"]
+
+
+def used_up(bureau: Bureau, seconds: int) -> None:
+    """What the bureau's key may ask is used up, by the night say."""
+    provider, auth = declared("tripletex", None)
+    session = candidate_session(
+        provider=provider, auth=auth, given=secrets_of(bureau.connector), client=None, without=provider.identity_fields,
+        recorder=ExchangeRecorder(organisation_id=bureau.organisation.pk),
+    )  # fmt: skip
+    session.limiter.learn(provider.limits, {"x-rate-limit-remaining": "0", "x-rate-limit-reset": str(seconds)}, 200)
+
+
+def worked_once(batch: Batch) -> float:
+    """Seconds for which the batch waits after one more task."""
+    rows().filter(pk=batch.pk).update(not_before=None)
+    began = timezone.now()
+    work(batch.pk)
+    batch.refresh_from_db()
+    assert batch.not_before is not None
+    return float((batch.not_before - began).total_seconds())
+
+
+@pytest.mark.parametrize(("told_seconds", "wait"), [(600, 600), (40_000, 900)])
+def test_a_batch_waits_for_the_vendors_limit_and_counts_no_attempt(
+    bureau: Bureau, vendor: Vendor, told_seconds: int, wait: int
+) -> None:
+    batch = started(bureau, listed(bureau))
+    used_up(bureau, told_seconds)
+    vendor.mouth.heard.clear()
+
+    waits = [worked_once(batch) for _ in range(5)]
+
+    assert all(wait - 30 < seconds < wait + 10 for seconds in waits)
+    assert vendor.mouth.heard == []
+    assert set(batch.lines.values_list("state", "attempts")) == {("waiting", 0)}
+    assert claim(batch.pk) is None  # not yet
+    RateBucket.objects.all().delete()
+    worked(batch)
+    assert [state for _name, state, _code in told(batch)] == ["made"] * 3
+
+
+def test_a_list_waits_for_the_vendors_limit_and_counts_no_attempt(bureau: Bureau, vendor: Vendor) -> None:
+    batch = list_companies(connector=bureau.connector, actor=bureau.owner)
+    used_up(bureau, 600)
+    vendor.mouth.heard.clear()
+
+    waits = [worked_once(batch) for _ in range(5)]
+
+    assert all(570 < seconds < 610 for seconds in waits)
+    assert (batch.state, batch.attempts, vendor.mouth.heard) == ("listing", 0, [])
+    RateBucket.objects.all().delete()
+    assert worked(batch).lines.count() == 3
 
 
 def test_a_file_of_numbers_takes_the_names_from_the_other_system(bureau: Bureau) -> None:

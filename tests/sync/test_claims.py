@@ -22,6 +22,7 @@ from apps.sync.actions import start_recalculation, start_run
 from apps.sync.claims import LeaseLostError, claim, end, enqueue, hand_on, heartbeat, reap, step
 from apps.sync.enums import Lane, RunKind, RunState, Stage
 from apps.sync.models import Run, SeenVoucher
+from apps.sync.turns import claimable
 from tests.conftest import Manage
 from tests.factories import ClientFactory, FeedFactory
 from tests.sync.bureau import Bureau, answer, bureaus, start, told
@@ -133,6 +134,34 @@ def test_a_run_whose_time_has_not_come_is_not_claimed(scope: None) -> None:
     assert claim(run.pk) is None
     run.refresh_from_db()
     assert (run.state, run.attempts) == (RunState.QUEUED, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("wait", [1.7e9, float("inf")])
+def test_no_run_is_put_off_for_longer_than_an_hour(scope: None, wait: float) -> None:
+    run = claim(queued().pk)
+    assert run is not None
+
+    hand_on(run, wait=wait)
+
+    run.refresh_from_db()
+    assert run.state == RunState.QUEUED
+    assert 3590 < (run.not_before - timezone.now()).total_seconds() <= 3600
+    assert (claim(run.pk), reap()) == (None, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_put_off_for_years_is_worked_now(scope: None) -> None:
+    """As an earlier Kontor did, or a clock that was wrong."""
+    ahead = timezone.now() + timedelta(days=365)
+    first, second = queued(not_before=ahead), queued(not_before=ahead)
+    OrmQ.objects.all().delete()
+
+    assert claimable(first.lane).count() == 2
+    assert reap() == 2
+    assert OrmQ.objects.count() == 2
+    Run.objects.filter(pk=second.pk).update(not_before=ahead)
+    assert claim(second.pk) is not None
 
 
 @pytest.mark.django_db(transaction=True)

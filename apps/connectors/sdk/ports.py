@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from apps.connectors.sdk.declaration import RateLimit
 
 EARLY = timedelta(seconds=30)  # an access token is renewed so long before its end
+LONGEST_TOLD = 25 * 3600.0  # seconds that a vendor may tell to wait: a day's quota, on the longest day
 
 
 class Vault(Protocol):
@@ -115,6 +116,15 @@ class MemoryTokens:
                 self.held = refresh(self.held, False)
             assert self.held is not None  # noqa: S101 - newer, or just brought
             return self.held
+
+
+def told(text: str | None, most: float = LONGEST_TOLD) -> float | None:
+    """The number in a header. What is none, or beyond `most` (a moment, milliseconds), counts as not told."""
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return max(0.0, number) if number <= most else None
 
 
 def newer(held: Tokens | None, used: Tokens | None) -> bool:

@@ -26,6 +26,7 @@ from apps.connectors.sdk.ports import (
     Tokens,
     TokenStore,
     Vault,
+    told,
 )
 from apps.connectors.sdk.transport import NetworkError, Reply, Transport
 
@@ -351,7 +352,7 @@ class Session:
 
     def _refused(self, seen: Seen, excerpt: str, *, readable: bool) -> ConnectorError:
         detail = self.masker.text(f"{seen.status} {seen.path}: {' '.join(excerpt.split())}")[:LONGEST_DETAIL]
-        retry_after = _seconds(seen.headers.get("retry-after"))
+        retry_after = told(seen.headers.get("retry-after"))
         facts = {"status": str(seen.status)}
         codes = self.provider.error_codes(seen.body)
         for row in self.provider.refusals:
@@ -364,7 +365,7 @@ class Session:
             return ConnectorError(row.failure, row.remedy, row.field, detail, retry_after, facts=facts)
         failure, remedy = _general(seen.status, readable=readable)
         if seen.status == 429 and retry_after is None:
-            resets = [_seconds(seen.headers.get(limit.reset_header or "")) for limit in self.provider.limits]
+            resets = [told(seen.headers.get(limit.reset_header or "")) for limit in self.provider.limits]
             retry_after = max((wait for wait in resets if wait is not None), default=None)
         return ConnectorError(failure, remedy, None, detail, retry_after, facts=facts)
 
@@ -387,10 +388,3 @@ def _as_text(body: bytes) -> str:
         return body.decode()
     except UnicodeDecodeError:
         return body.decode("iso-8859-1")
-
-
-def _seconds(value: str | None) -> float | None:
-    try:
-        return None if value is None else max(0.0, float(value))
-    except ValueError:
-        return None

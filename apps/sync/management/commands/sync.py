@@ -5,7 +5,6 @@ from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from apps.clients.models import Client
 from apps.clients.queries import find_client
@@ -85,7 +84,6 @@ def wait_for(run: Run) -> None:
     organisation = run.client.organisation_id
     with organisation_scope({organisation}, "the operator's command"):
         while run.state in LIVE:
-            ready = run.state == RunState.QUEUED and (run.not_before is None or run.not_before <= timezone.now())
-            if not ready or work(run.pk) is None:
+            if run.state != RunState.QUEUED or work(run.pk) is None:
                 time.sleep(LOOK_SECONDS)
             run.refresh_from_db()
