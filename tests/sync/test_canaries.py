@@ -52,7 +52,7 @@ from tests.organisations.visitor import Visitor, code_of
 from tests.sync import canaries
 from tests.sync.canaries import ENTERED, PASSWORD, PLANTED, REFRESH, WRONG, WRONG_PASSWORD, Echo, leaks
 from tests.sync.places import TELLING, Places
-from tests.sync.visits import unvisited
+from tests.sync.visits import Page, addresses, unvisited
 
 HOOK = "hooks.example/canary-word-in-the-path-7008"
 
@@ -301,3 +301,13 @@ def test_the_search_knows_every_form() -> None:
     ):
         assert list(leaks(f"before {hay} after".encode(), [secret])) == [secret], hay
     assert leaks(b"nothing", [secret]) == {}
+
+
+def test_a_page_that_was_not_visited_is_told(db: None) -> None:
+    asked = {name for name, _address in addresses(2)}
+
+    missed = unvisited([Page("admin:index", "/admin/", 200, b""), Page("office:bell", "/admin/bell/", 500, b"")])
+
+    assert "admin:index" in asked - set(missed)
+    assert missed["office:bell"] == [500]
+    assert missed["office:connection"] == []  # no row of it: no address
