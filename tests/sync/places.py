@@ -32,6 +32,7 @@ MORE = dict.fromkeys(
     ("admin:clients_client_change", "admin:connectors_exchange_change", "admin:notifications_problem_change",
      "admin:sync_run_change", "office:connection", "office:connector", "office:onboarding_batch"), 40,
 )  # fmt: skip
+MORE_OF_ROLE = {"office:connection": 8, "office:connector": 8}
 # Each of these pages must show what was planted, by itself.
 TELLING = (
     "admin:clients_client_change", "admin:notifications_problem_change", "admin:sync_run_change", "office:balances",
@@ -83,7 +84,7 @@ class Places:
         root = browser_of("root")
         self.pages["root"] = list(visit(root, addresses(MOST, MORE)))
         there = {page.name for page in self.pages["root"] if page.status == 200}
-        asked = [(name, address) for name, address in addresses(MOST) if name in there]
+        asked = [(name, address) for name, address in addresses(MOST, MORE_OF_ROLE) if name in there]
         for user in User.objects.filter(email__endswith="@roles.example").exclude(email__startswith="root"):
             role = user.email.partition("@")[0]
             self.pages[role] = list(visit(browser_of(role), asked))
