@@ -1,9 +1,13 @@
-"""The page of an uncaught error. It says nothing about the error but the id under which the log has it."""
+"""An uncaught error: its page, which tells nothing but the id under which the log has it, and what tracebacks show."""
+
+from types import FrameType
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
+from django.views.debug import SafeExceptionReporterFilter
 
 from apps.core.requests import request_id
 
@@ -24,3 +28,17 @@ def server_error(request: HttpRequest) -> HttpResponse:
     # Without the request: no context processor may fail once more.
     page = render_to_string("500.html", {"reference": reference, "style": f"{settings.STATIC_URL}office/error.css"})
     return HttpResponse(page, status=500)
+
+
+class PlacesOnly(SafeExceptionReporterFilter):
+    """A traceback says where, never with what, in mails to an operator and on the page that DEBUG brings.
+
+    Django hides what is marked as sensitive; but frames of any provider hold keys, tokens and answers under names of
+    its own, and a form that fails holds what was typed into it.
+    """
+
+    def get_traceback_frame_variables(self, request: Any, tb_frame: FrameType) -> list[tuple[str, Any]]:  # noqa: ARG002 - Django's signature
+        return []
+
+    def get_post_parameters(self, request: Any) -> dict[str, Any]:
+        return dict.fromkeys(request.POST, self.cleansed_substitute) if request is not None else {}

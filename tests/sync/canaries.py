@@ -2,18 +2,20 @@
 
 import base64
 import json
+import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from django.db import connection
-from django.test import Client as Browser
-
+from apps.connectors import environment
+from apps.connectors.models import ConnectorSecret
+from apps.connectors.registry import all_providers
+from apps.connectors.sdk.declaration import FieldScope
 from apps.connectors.sdk.sandbox import Answer, Request
 from apps.sandbox.story import STORIES
 
@@ -30,6 +32,10 @@ ENTERED = {
     "demo-malardalen-hemlighet": "canary client/secret+7006",
 }
 REFRESH = "canary-refresh-token-7007"  # of a consent that a person gave
+WRONG = "canary/wrong&key+7009"  # typed into forms, and refused
+PASSWORD, WRONG_PASSWORD = "canary password 7010", "canary pasword 7011"
+SHORTEST = 4  # of a form
+SIGNED_KEPT = 60  # of signatures there are as many as requests
 TOKENS = re.compile(rb'"(?:token|access_token|refresh_token)"\s*:\s*"([^"]{8,})"')
 
 
@@ -56,7 +62,8 @@ class Echo:
     mode: int = 0
     count: int = 0
     echoed: int = 0
-    secrets: set[str] = field(default_factory=set)  # issued, and what requests were signed with
+    issued: set[str] = field(default_factory=set)  # tokens and cookies
+    signed: set[str] = field(default_factory=set)  # what proves who asks, in the first requests
     wire: bytearray = field(default_factory=bytearray)
 
     @property
@@ -67,15 +74,16 @@ class Echo:
         self.count += 1
         self.wire += json.dumps(dict(request.headers)).encode() + request.body + repr(request.query).encode()
         for name, value in request.headers.items():
-            if name in ("authorization", "x-netvisor-authentication-mac") and len(self.secrets) < 60:
-                self.secrets |= {value.rpartition(" ")[2]}
+            if name in ("authorization", "x-netvisor-authentication-mac") and len(self.signed) < SIGNED_KEPT:
+                self.signed.add(value.rpartition(" ")[2])
         if self.mode or (not self.quiet and self.count % 4 == 0):
             self.echoed += 1
             return self._echo(request, self.mode or 500)
         answer: Answer = self.sandbox.handle(request)
-        self.secrets |= {found.decode() for found in TOKENS.findall(answer.body)}
+        cookie = f"canary-cookie-{self.count % 5}-value"
+        self.issued |= {cookie, *(found.decode() for found in TOKENS.findall(answer.body))}
         self.wire += answer.body
-        answer.headers["Set-Cookie"] = f"session=canary-cookie-{self.count % 5}-value"
+        answer.headers["Set-Cookie"] = f"session={cookie}"
         return answer
 
     def _echo(self, request: Request, status: int) -> Answer:
@@ -103,77 +111,33 @@ def forms(secret: str) -> set[bytes]:
     return found
 
 
-def leaks(hay: bytes, secrets: Iterable[str]) -> list[str]:
-    return [secret for secret in secrets if any(form in hay for form in forms(secret))]
+def leaks(hay: bytes, secrets: Iterable[str]) -> dict[str, str]:
+    """The secrets that are there, each with what stands around it. By grep, which looks for all forms at once."""
+    owner = {form: secret for secret in secrets for form in forms(secret)}
+    assert all(len(form) >= SHORTEST for form in owner), "so short a text stands in many a place by chance"
+    with NamedTemporaryFile() as patterns:
+        patterns.write(b"\n".join(owner))
+        patterns.flush()
+        command = ["grep", "--text", "--only-matching", "--fixed-strings", "--file", patterns.name]
+        done = subprocess.run(command, input=hay, capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"})
+    assert done.returncode in (0, 1), done.stderr
+    found = sorted(set(done.stdout.splitlines()))
+    return {owner[form]: _around(hay, hay.index(form), form) for form in found}
 
 
-# -- Places -----------------------------------------------------------------------------------------------------------
+def _around(hay: bytes, at: int, form: bytes) -> str:
+    head = hay.rfind(b"\n== ", 0, at)
+    page = hay[head + 1 : hay.find(b"\n", head + 1)] if head >= 0 else b""
+    return f"{page[:120]!r} {hay[max(0, at - 60) : at + len(form) + 20]!r}"
 
 
-def database() -> bytes:
-    """Every byte of the database's files, its log of writes too, and every cell of every table."""
-    found = bytearray()
-    with connection.cursor() as cursor:
-        for table in connection.introspection.table_names(cursor):
-            cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - the database's own names
-            for row in cursor.fetchall():
-                for cell in row:
-                    found += bytes(cell) if isinstance(cell, bytes | memoryview) else str(cell).encode()
-                    found += b"\n"
-        if connection.vendor == "postgresql":
-            cursor.execute("CHECKPOINT")
-            cursor.execute("SHOW data_directory")
-            folder = Path(cursor.fetchone()[0])
-            files = [path for part in ("base", "pg_wal") for path in (folder / part).rglob("*") if path.is_file()]
-        else:
-            name = Path(str(connection.settings_dict["NAME"]))
-            files = [path for path in name.parent.glob(f"{name.name}*") if path.is_file()]
-    assert files
-    # By another process: SQLite loses its locks when this one closes a file that it has open twice.
-    found += subprocess.run(["/bin/cat", *map(str, files)], capture_output=True, check=False).stdout
-    return bytes(found)
-
-
-def queue() -> bytes:
-    """django-q2's rows with what they pack: signed, pickled, compressed."""
-    from django_q.models import OrmQ
-
-    found = bytearray()
-    for row in OrmQ.objects.all():
-        found += repr(row.task).encode()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT args, kwargs, result, func, name FROM django_q_task")
-        for row in cursor.fetchall():
-            for cell in row:
-                found += str(cell).encode() + b"\n"
-                with suppress(ValueError):
-                    found += base64.b64decode(str(cell), validate=True)
-    return bytes(found)
-
-
-def exchanges() -> bytes:
-    """As they are shown: decrypted."""
-    from apps.connectors.exchanges import body_of
-    from apps.connectors.models import Exchange
-
-    found = bytearray()
-    for row in Exchange.objects.select_related("payload"):
-        found += f"{row.place} {row.url} {row.request} {row.error}\n".encode()
-        found += (body_of(row) or b"") + b"\n"
-    return bytes(found)
-
-
-def pages(browser: Browser, most: int) -> Iterator[bytes]:
-    """Every page that links lead to, the nearest first."""
-    ahead, seen = ["/admin/"], {"/admin/"}
-    while ahead and most:
-        address = ahead.pop(0)
-        answer = browser.get(address, follow=True)
-        most -= 1
-        body = answer.content if not answer.streaming else b"".join(answer.streaming_content)  # type: ignore[arg-type]
-        yield body + repr(dict(answer.headers)).encode()
-        for link in re.findall(rb'href="(/admin/[^"#]*)', body):
-            path = link.decode().replace("&amp;", "&")
-            if path not in seen and "logout" not in path and path.count("?") <= 1:
-                seen.add(path)
-                ahead.append(path)
+def entered() -> dict[str, set[str]]:
+    """What stands in this world in each secret field that any provider declares: `provider.field` -> values."""
+    found: dict[str, set[str]] = {}
+    for provider in all_providers().values():
+        kept = [row.entered() for row in ConnectorSecret.objects.filter(connector__provider=provider.slug)]
+        for spec in (spec for auth in provider.auth for spec in auth.fields if spec.secret):
+            operator = [environment.operator_value(provider.slug, spec.name)]
+            values = operator if spec.scope is FieldScope.OPERATOR else [row.get(spec.name, "") for row in kept]
+            found.setdefault(f"{provider.slug}.{spec.name}", set()).update(filter(None, values))
+    return found
