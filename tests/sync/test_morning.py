@@ -303,7 +303,7 @@ class Mute:
         if how == "full":
             self.held = [socket.socket() for _ in range(4)]  # a queue that nobody empties: later ones are dropped
             for one in self.held:
-                one.setblocking(False)  # noqa: FBT003 - its only form
+                one.setblocking(False)
                 one.connect_ex(("127.0.0.1", self.port))
         else:
             threading.Thread(target=self.serve, args=(how,), daemon=True).start()
