@@ -212,11 +212,11 @@ def _problem(hook: Webhook, pk: int) -> dict[str, Any] | None:
         problem = Problem.objects.filter(pk=pk).first()
         if problem is None:
             return None
-        hit = Affected.objects.filter(problem=problem).values("client")
-        clients = Client.objects.filter(pk__in=hit).order_by("name")
-        named = list(clients[:CLIENTS_NAMED])
-        if problem.client_id is None and not named and not hook.all_clients:
+        hit = Affected.objects.filter(problem=problem)
+        if problem.client_id is None and not hook.all_clients and not _seen(hit).exists():
             return None
+        # the rows of whom it hit to the end are cleared in the instant of its end
+        clients = _seen(hit.filter(cleared_at=problem.resolved_at)).order_by("name")
         return {
             "id": problem.pk,
             "code": problem.code,
@@ -232,11 +232,15 @@ def _problem(hook: Webhook, pk: int) -> dict[str, Any] | None:
             "muted_until": problem.muted_until.isoformat() if problem.muted_until else None,
             "clients": [
                 {"number": one.number, "name": one.name, "organisation_number": one.organisation_number}
-                for one in named
+                for one in clients[:CLIENTS_NAMED]
             ],
             "clients_in_all": clients.count(),
             "url": problem.page,
         }
+
+
+def _seen(hit: models.QuerySet[Affected]) -> models.QuerySet[Client]:
+    return Client.objects.filter(pk__in=hit.values("client"))
 
 
 # -- When nobody takes it -----------------------------------------------------------------------------------------------

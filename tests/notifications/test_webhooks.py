@@ -29,7 +29,14 @@ from apps.audit.models import AuditLine
 from apps.clients.models import Assignment
 from apps.core.scope import organisation_scope, system_scope
 from apps.notifications import delivery, webhooks
-from apps.notifications.actions import Trouble, mute_problem, raise_problem, resolve_problems, unmute_problem
+from apps.notifications.actions import (
+    Trouble,
+    keep_affected,
+    mute_problem,
+    raise_problem,
+    resolve_problems,
+    unmute_problem,
+)
 from apps.notifications.models import Problem, Webhook, WebhookEvent, WebhookSecret
 from apps.notifications.tasks import tell
 from tests.conftest import Manage
@@ -285,6 +292,34 @@ def test_it_tells_of_the_clients_it_may_see_only(bureau: Any, server: Server, se
     assert names == {name: name in seen for name in clients}
     assert json.loads(server.got[1][1])["data"]["problem"]["clients_in_all"] == 1
     assert WebhookEvent.objects.filter(webhook=hook, told=False).count() == 1
+
+
+def test_it_names_whom_the_problem_still_hits_and_at_the_end_whom_it_hit_last(bureau: Any, server: Server) -> None:
+    clients = [ClientFactory(organisation=bureau, number=str(n)) for n in range(3)]
+    hook = hook_of(bureau, server.url)
+    of_the_first = hook_of(bureau, server.url, all_clients=False)
+    of_the_first.clients.set(clients[:1])
+    told = Trouble(code="night.late", failure="transient", who="bureau", title="Clients were not read.")
+    problem = raise_problem(client=None, subject=bureau, trouble=told, clients=clients)
+    with time_machine.travel(timezone.now() + timedelta(minutes=1), tick=True):
+        keep_affected(problem, clients[1:])
+        mute_problem(problem=problem, until=timezone.localdate(), reason="known", actor=None)
+        tell(hook.pk)
+        resolve_problems(subject=bureau)
+        tell(hook.pk)
+        tell(of_the_first.pk)
+
+    def named(got: tuple[dict[str, str], bytes]) -> tuple[str, str, list[str]]:
+        found = json.loads(got[1])["data"]["problem"]
+        numbers = [one["number"] for one in found["clients"]]
+        assert found["clients_in_all"] == len(numbers)
+        return json.loads(got[1])["type"].partition(".")[2], found["state"], sorted(numbers)
+
+    assert [named(got) for got in server.got] == [
+        ("opened", "muted", ["1", "2"]), ("changed", "muted", ["1", "2"]), ("resolved", "resolved", ["1", "2"]),
+        # it was told of the problem, so it is told of its end
+        ("opened", "resolved", []), ("changed", "resolved", []), ("resolved", "resolved", []),
+    ]  # fmt: skip
 
 
 def test_figures_of_hidden_books_are_not_told(bureau: Any, server: Server) -> None:
