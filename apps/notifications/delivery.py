@@ -27,11 +27,11 @@ from apps.notifications.actions import Trouble, raise_problem, resolve_problems
 from apps.notifications.models import Affected, Problem, Webhook, WebhookEvent
 from apps.notifications.posting import post
 from apps.notifications.queries import WEBHOOK_REFUSED
-from apps.notifications.webhooks import enqueue
+from apps.notifications.webhooks import enqueue, patience, wake
 
 log = logging.getLogger(__name__)
 
-SLICE_SECONDS = 20.0
+SLICE_SECONDS = 5.0  # of a slow receiver one call, then it is another's turn
 LONGEST_WAIT = timedelta(hours=6)
 CLIENTS_NAMED = 100
 REFUSED = WEBHOOK_REFUSED
@@ -68,18 +68,17 @@ def deliver(webhook_id: int) -> str:
         except Exception as error:  # noqa: BLE001 - any fault of ours: one webhook's, and never the worker's
             return _failed(hook, event, NotTakenError(type(error).__name__))  # its words may hold the address
     if _held(hook).update(token="", lease_until=None) and _waits(hook.pk):
-        enqueue(hook.pk)
+        wake(hook.pk)
     return f"{told} told"
 
 
 def reap() -> int:
     """Take up what was left: retries that are due, senders that are gone, tasks that got lost."""
     now = timezone.now()
-    patience = timedelta(seconds=settings.KONTOR_LEASE_SECONDS * 20)
     waiting = WebhookEvent.objects.filter(webhook=models.OuterRef("pk"), ended_at=None)
     free = models.Q(lease_until=None) | models.Q(lease_until__lt=now)
     due = models.Q(not_before__lte=now) | models.Q(
-        models.Exists(waiting.filter(at__lt=now - patience)), not_before=None
+        models.Exists(waiting.filter(at__lt=now - patience())), not_before=None
     )
     left = due | models.Q(lease_until__lt=now)
     count = 0
@@ -87,7 +86,7 @@ def reap() -> int:
         with transaction.atomic():
             same = Webhook.objects.filter(pk=hook.pk, not_before=hook.not_before, lease_until=hook.lease_until)
             # asked again if this task is lost too; whoever claims meanwhile clears it
-            count += (claimable := same.update(not_before=now, lease_until=now + patience, token=""))
+            count += (claimable := same.update(not_before=now, lease_until=now + patience(), token=""))
             if claimable:
                 enqueue(hook.pk)
     return count

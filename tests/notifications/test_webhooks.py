@@ -21,7 +21,8 @@ from cryptography.fernet import Fernet
 from django.db import connection
 from django.test import Client as Browser
 from django.utils import timezone
-from django_q.models import OrmQ
+from django_q.models import OrmQ, Success
+from django_q.tasks import async_task
 from standardwebhooks.webhooks import Webhook as Receiver
 from standardwebhooks.webhooks import WebhookVerificationError
 
@@ -39,6 +40,8 @@ from apps.notifications.actions import (
 )
 from apps.notifications.models import Problem, Webhook, WebhookEvent, WebhookSecret
 from apps.notifications.tasks import tell
+from apps.sync.broker import calling
+from apps.sync.enums import Lane
 from tests.conftest import Manage
 from tests.factories import ClientFactory, ConnectionFactory, ConnectorFactory, MembershipFactory, OrganisationFactory
 from tests.office.bureau import signed_in
@@ -52,6 +55,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.answers: list[int] = []
+        self.seconds = 0.0  # before it answers
         self.hold: threading.Event | None = None
         self.dripped: list[float] = []  # when a line of an answer without end was sent
         self.drips = False
@@ -65,6 +69,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         status = self.server.answers.pop(0) if self.server.answers else 204
         self.server.got.append((dict(self.headers), body))
+        time.sleep(self.server.seconds)
         if self.server.hold is not None:
             self.server.hold.wait(60)
         if self.server.drips:
@@ -414,6 +419,71 @@ def test_a_receiver_that_drips_its_answer_is_left_at_the_deadline(
     assert (hook.not_before or began) > timezone.now()
     wait_until(lambda: not any(one.name == "webhook" for one in threading.enumerate()), seconds=5)
     assert len(server.dripped) < 40  # its connection was shut
+
+
+@pytest.mark.django_db(transaction=True)
+def test_however_much_happens_one_task_is_on_its_way_and_none_too_few(
+    server: Server, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., None]
+) -> None:
+    bureau = OrganisationFactory()
+    hook = hook_of(bureau, server.url)
+    for n in range(30):
+        trouble(ClientFactory(organisation=bureau), title=f"Trouble {n}.")
+    webhooks.send_test(webhook=hook, actor=None)
+    webhooks.send_test(webhook=hook, actor=None)
+    assert OrmQ.objects.count() == 1
+    assert hook.events.filter(kind="webhook.test").count() == 1
+    assert OrmQ.objects.get().key == calling("nightly")
+
+    OrmQ.objects.all().delete()
+    monkeypatch.setattr(delivery, "SLICE_SECONDS", 0.5)
+    hook.events.filter(pk__gt=hook.events.order_by("pk")[0].pk).delete()
+    server.hold = threading.Event()
+
+    def sender() -> None:
+        with system_scope("tests"):
+            tell(hook.pk)
+        connection.close()
+
+    thread = threading.Thread(target=sender)
+    thread.start()
+    wait_until(lambda: len(server.got) == 1, seconds=20)
+    trouble(ClientFactory(organisation=bureau))
+    assert not OrmQ.objects.exists()  # who is at work looks again at the end
+    time.sleep(0.6)  # his slice is over
+    server.hold.set()
+    thread.join(20)
+    assert OrmQ.objects.count() == 1
+
+    OrmQ.objects.all().delete()
+    server.answers = [500]
+    assert tell(hook.pk) == "failed"
+    trouble(ClientFactory(organisation=bureau))
+    assert not OrmQ.objects.exists()  # its wait is on
+    with time_machine.travel(timezone.now() + timedelta(minutes=1), tick=True):
+        assert (delivery.reap(), OrmQ.objects.count()) == (1, 1)
+        assert tell(hook.pk) == "2 told"
+    assert not hook.events.filter(ended_at=None).exists()
+
+
+def test_slow_receivers_leave_the_runs_their_turns(
+    manage: Manage, server: Server, settings: Any, wait_until: Callable[..., None]
+) -> None:
+    organisation = OrganisationFactory()
+    for n in range(5):
+        hook_of(organisation, server.url, name=str(n))
+    for n in range(3):
+        trouble(ClientFactory(organisation=organisation), title=f"Trouble {n}.")
+    server.seconds = 2.0
+    for _ in range(8):
+        async_task("apps.sync.tasks.work", 0, cluster=Lane.NIGHTLY)
+
+    manage.environment["CONNECTOR_ALLOW_PRIVATE_HOSTS"] = settings.CONNECTOR_ALLOW_PRIVATE_HOSTS[0]
+    manage.start("work", KONTOR_TICK_SECONDS="0.5")
+    wait_until(lambda: Success.objects.filter(func="apps.sync.tasks.work").count() == 8, seconds=60)
+    assert len(server.got) <= 6, "the runs waited for the webhooks"
+    wait_until(lambda: not WebhookEvent.objects.filter(ended_at=None).exists(), seconds=90)
+    assert len(server.got) == 15
 
 
 SENDER = """
