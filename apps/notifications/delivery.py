@@ -37,8 +37,13 @@ CLIENTS_NAMED = 100
 REFUSED = WEBHOOK_REFUSED
 TOLD_AFTER = 3  # failures in a row before people are told
 GONE = 410
-LOST = "Kontor was cut off while it sent"
-UNREADABLE = "its address or secret cannot be read with FERNET_KEYS"
+# Kept as they are here, filled and translated when shown (Webhook.failure)
+LOST = _("Kontor was cut off while it sent")
+UNREADABLE = _("its address or secret cannot be read with FERNET_KEYS")
+NO_ADDRESS = _("{host} is no address that Kontor sends to")
+INSIDE = _("{host} leads to a private address")  # which one would tell of the network that Kontor stands in
+LATE = _("no answer within {seconds} s")
+NO_MORE = _("HTTP 410: it wants no more")
 
 
 class NotTakenError(Exception):
@@ -152,18 +157,17 @@ def _post(hook: Webhook, event: WebhookEvent, body: str) -> None:
     try:
         check_address(url, allow_private=allowed)
     except AddressRefusedError as error:
-        raise NotTakenError(str(error).replace(url, hook.host)) from error
+        raise NotTakenError(NO_ADDRESS) from error
     try:
         status = post(url, body.encode(), headers, seconds=settings.KONTOR_WEBHOOK_SECONDS, allow_private=allowed)
     except AddressRefusedError as error:
-        # which one it is would tell of the network that Kontor stands in
-        raise NotTakenError(f"{hook.host} leads to a private address") from error
-    except TimeoutError as error:
-        raise NotTakenError(str(error)) from error
+        raise NotTakenError(INSIDE) from error
+    except (TimeoutError, requests.ReadTimeout) as error:
+        raise NotTakenError(LATE) from error
     except (requests.RequestException, OSError) as error:
         raise NotTakenError(type(error).__name__) from error  # its words hold the address
     if status == GONE:
-        raise NotTakenError(f"HTTP {status}: it wants no more", final=True)
+        raise NotTakenError(NO_MORE, final=True)
     if not 200 <= status < 300:
         raise NotTakenError(f"HTTP {status}")
 
@@ -258,13 +262,13 @@ def _complain(hook: Webhook, error: str, *, given_up: bool) -> None:
             code=REFUSED,
             failure="setup" if given_up else "transient",
             who="bureau",
-            title=_("The webhook “{webhook}” is not taken: {error}."),
+            title=_("The webhook “{webhook}” is not taken: {error_text}."),
             steps=(
                 _("Ask whoever runs {host} whether it is up, and whether it still knows the address and the secret."),
                 _("Send a test from the webhook's page."),
                 more[given_up],
             ),
-            facts={"webhook": hook.name, "host": hook.host, "error": error},
+            facts={"webhook": hook.name, "error_text": error, **hook.failure_facts},
         ),
     )
 

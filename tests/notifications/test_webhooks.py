@@ -355,6 +355,18 @@ def test_an_address_inside_is_not_taken_and_not_called(bureau: Any, url: str) ->
     assert tell(hook.pk) == "failed"
 
 
+def test_why_an_address_is_not_taken_is_said_in_the_readers_language(
+    bureau: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {"{host} is a name of this machine or network": "{host} er et navn i dette nettet"}
+    monkeypatch.setattr("apps.notifications.models.translate", lambda text: words.get(text, text))
+    browser = signed_in(MembershipFactory(organisation=bureau, role="owner").user)
+    form = {"organisation": bureau.pk, "name": "Inside", "url": "https://localhost/x", "all_clients": "on"}
+
+    shown = browser.post("/admin/notifications/webhook/add/", form).content.decode()
+    assert "Kontor does not send to this address: localhost er et navn i dette nettet." in shown
+
+
 def test_the_address_and_the_secret_are_nowhere_in_clear(bureau: Any, server: Server, caplog: Any) -> None:
     hook = hook_of(bureau, server.url)
     server.answers = [500] * 3
@@ -415,7 +427,7 @@ def test_a_receiver_that_drips_its_answer_is_left_at_the_deadline(
     assert tell(hook.pk) == "failed"
     assert time.monotonic() - began < 4  # it would drip for eight
     hook.refresh_from_db()
-    assert (hook.last_error, hook.failures, hook.token) == ("no answer within 1 s", 1, "")
+    assert (hook.failure, hook.failures, hook.token) == ("no answer within 1 s", 1, "")
     assert (hook.not_before or began) > timezone.now()
     wait_until(lambda: not any(one.name == "webhook" for one in threading.enumerate()), seconds=5)
     assert len(server.dripped) < 40  # its connection was shut
@@ -661,9 +673,33 @@ def test_a_name_that_leads_inside_does_not_tell_where(bureau: Any, settings: Any
         assert tell(hook.pk) == "failed"
 
     hook.refresh_from_db()
-    assert hook.last_error == "hooks.example.org leads to a private address"
+    assert hook.failure == "hooks.example.org leads to a private address"
     assert "10.20.30.40" not in repr(list(Problem.objects.values()))
     assert Problem.objects.get().title.endswith("leads to a private address.")
+
+
+def test_why_it_is_not_taken_is_said_in_the_readers_language(
+    bureau: Any, server: Server, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {delivery.NO_MORE: "HTTP 410: den vil ikke ha mer", delivery.LATE: "ikke noe svar innen {seconds} s"}
+    monkeypatch.setattr("apps.notifications.models.translate", lambda text: words.get(text, text))
+    hook = hook_of(bureau, server.url)
+    server.answers = [410]
+    webhooks.send_test(webhook=hook, actor=None)
+    tell(hook.pk)
+
+    assert Problem.objects.get().title == "The webhook “Tickets” is not taken: HTTP 410: den vil ikke ha mer."
+    browser = signed_in(MembershipFactory(organisation=bureau, role="owner").user)
+    page = f"/admin/notifications/webhook/{hook.pk}/change/"
+    assert "den vil ikke ha mer" in browser.get(page).content.decode()
+
+    settings.KONTOR_WEBHOOK_SECONDS = 0.2
+    server.hold = threading.Event()
+    for _ in range(delivery.TOLD_AFTER):
+        Webhook.objects.update(not_before=None, paused_at=None)
+        tell(hook.pk)
+    server.hold.set()
+    assert Problem.objects.get().title == "The webhook “Tickets” is not taken: ikke noe svar innen 0.2 s."
 
 
 def test_figures_of_hidden_books_are_not_on_its_page_nor_in_the_audit_log(bureau: Any, server: Server) -> None:
