@@ -45,27 +45,38 @@ NEVER = tuple(
 )
 
 
+def _(text: str) -> str:
+    """Marks what a form shows: it is translated there."""
+    return text
+
+
 class AddressRefusedError(Exception):
-    """The address may not be used; the text says why."""
+    """The address may not be used; the text says why, and `facts` fill it."""
+
+    def __init__(self, text: str, **facts: str) -> None:
+        self.text, self.facts = text, facts
+        super().__init__(text.format_map(facts))
 
 
 def check_address(url: str, *, allow_private: Collection[str] = ()) -> None:
     """Raise AddressRefusedError unless `url` may be connected to, as far as it says where it leads."""
     if not url.isascii() or any(sign <= " " or sign in "\\\x7f" for sign in url):
-        raise AddressRefusedError("an address has only ASCII letters, and no blanks or backslashes")
+        raise AddressRefusedError(_("an address has only ASCII letters, and no blanks or backslashes"))
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
-        raise AddressRefusedError(f"{url[:200]!r} is not an address: {error}") from error
+        raise AddressRefusedError(
+            _("{url} is not an address: {error}"), url=repr(url[:200]), error=str(error)
+        ) from error
     if "@" in parts.netloc:
-        raise AddressRefusedError("an address must not carry a user name or password")
+        raise AddressRefusedError(_("an address must not carry a user name or password"))
     if named(host, port or (HTTPS_PORT if parts.scheme == "https" else 80)) in allow_private:
         return
     if parts.scheme != "https":
-        raise AddressRefusedError(f"{host}: only https addresses are used")
+        raise AddressRefusedError(_("{host}: only https addresses are used"), host=host)
     if parts.netloc.endswith(":") or port not in (None, HTTPS_PORT):
-        raise AddressRefusedError(f"{host}: only port {HTTPS_PORT} is used")
+        raise AddressRefusedError(_("{host}: only port {port} is used"), host=host, port=str(HTTPS_PORT))
     _check_host(host, bracketed=parts.netloc.startswith("["))
 
 
@@ -109,10 +120,12 @@ def connect(
 def refuse_private(host: str, text: str) -> None:
     """Raise AddressRefusedError unless the address, written out, is public."""
     if "%" in text:
-        raise AddressRefusedError(f"{host} leads to {text}, which is good in one network only")
+        raise AddressRefusedError(
+            _("{host} leads to {address}, which is good in one network only"), host=host, address=text
+        )
     address = ipaddress.ip_address(text)
     if not _is_public(address):
-        raise AddressRefusedError(f"{host} leads to the private address {address}")
+        raise AddressRefusedError(_("{host} leads to the private address {address}"), host=host, address=str(address))
 
 
 def _check_host(host: str, *, bracketed: bool) -> None:
@@ -120,7 +133,7 @@ def _check_host(host: str, *, bracketed: bool) -> None:
         try:
             refuse_private(host, str(ipaddress.IPv6Address(host)))
         except ipaddress.AddressValueError as error:
-            raise AddressRefusedError(f"{host} is not an IPv6 address") from error
+            raise AddressRefusedError(_("{host} is not an IPv6 address"), host=host) from error
         return
     try:
         four = ipaddress.IPv4Address(host)
@@ -133,11 +146,11 @@ def _check_host(host: str, *, bracketed: bool) -> None:
 def _check_name(host: str) -> None:
     labels = host.split(".")
     if len(host) > 253 or not all(LABEL.fullmatch(label) for label in labels):
-        raise AddressRefusedError(f"{host[:200]!r} is not a host name")
+        raise AddressRefusedError(_("{host} is not a host name"), host=repr(host[:200]))
     if NUMERIC.fullmatch(labels[-1]):
-        raise AddressRefusedError(f"{host} is a number in disguise, not a host name")
+        raise AddressRefusedError(_("{host} is a number in disguise, not a host name"), host=host)
     if len(labels) == 1 or labels[-1] in INSIDE:
-        raise AddressRefusedError(f"{host} is a name of this machine or network")
+        raise AddressRefusedError(_("{host} is a name of this machine or network"), host=host)
 
 
 def _is_public(address: IPAddress) -> bool:

@@ -137,12 +137,13 @@ def resolve_problems(
         found = found.filter(code=code)
     if before is not None:
         found = found.filter(last_at__lt=before)
-    over = list(found)
-    if not over:
+    if not found.exists():  # no lock for nothing: most runs end well
         return 0
-    ids = [problem.pk for problem in over]
     now = timezone.now()
     with transaction.atomic():
+        # looked at again under the lock: who sees the cause meanwhile waits, and opens it anew
+        over = list(found.select_for_update(of=("self",)).order_by("pk"))
+        ids = [problem.pk for problem in over]
         Affected.objects.filter(problem__in=ids, cleared_at=None).update(cleared_at=now)
         count = Problem.objects.filter(pk__in=ids, resolved_at=None).update(resolved_at=now)
         if count:

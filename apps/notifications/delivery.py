@@ -27,18 +27,23 @@ from apps.notifications.actions import Trouble, raise_problem, resolve_problems
 from apps.notifications.models import Affected, Problem, Webhook, WebhookEvent
 from apps.notifications.posting import post
 from apps.notifications.queries import WEBHOOK_REFUSED
-from apps.notifications.webhooks import enqueue
+from apps.notifications.webhooks import enqueue, patience, wake
 
 log = logging.getLogger(__name__)
 
-SLICE_SECONDS = 20.0
+SLICE_SECONDS = 5.0  # of a slow receiver one call, then it is another's turn
 LONGEST_WAIT = timedelta(hours=6)
 CLIENTS_NAMED = 100
 REFUSED = WEBHOOK_REFUSED
 TOLD_AFTER = 3  # failures in a row before people are told
 GONE = 410
-LOST = "Kontor was cut off while it sent"
-UNREADABLE = "its address or secret cannot be read with FERNET_KEYS"
+# Kept as they are here, filled and translated when shown (Webhook.failure)
+LOST = _("Kontor was cut off while it sent")
+UNREADABLE = _("its address or secret cannot be read with FERNET_KEYS")
+NO_ADDRESS = _("{host} is no address that Kontor sends to")
+INSIDE = _("{host} leads to a private address")  # which one would tell of the network that Kontor stands in
+LATE = _("no answer within {seconds} s")
+NO_MORE = _("HTTP 410: it wants no more")
 
 
 class NotTakenError(Exception):
@@ -68,18 +73,17 @@ def deliver(webhook_id: int) -> str:
         except Exception as error:  # noqa: BLE001 - any fault of ours: one webhook's, and never the worker's
             return _failed(hook, event, NotTakenError(type(error).__name__))  # its words may hold the address
     if _held(hook).update(token="", lease_until=None) and _waits(hook.pk):
-        enqueue(hook.pk)
+        wake(hook.pk)
     return f"{told} told"
 
 
 def reap() -> int:
     """Take up what was left: retries that are due, senders that are gone, tasks that got lost."""
     now = timezone.now()
-    patience = timedelta(seconds=settings.KONTOR_LEASE_SECONDS * 20)
     waiting = WebhookEvent.objects.filter(webhook=models.OuterRef("pk"), ended_at=None)
     free = models.Q(lease_until=None) | models.Q(lease_until__lt=now)
     due = models.Q(not_before__lte=now) | models.Q(
-        models.Exists(waiting.filter(at__lt=now - patience)), not_before=None
+        models.Exists(waiting.filter(at__lt=now - patience())), not_before=None
     )
     left = due | models.Q(lease_until__lt=now)
     count = 0
@@ -87,7 +91,7 @@ def reap() -> int:
         with transaction.atomic():
             same = Webhook.objects.filter(pk=hook.pk, not_before=hook.not_before, lease_until=hook.lease_until)
             # asked again if this task is lost too; whoever claims meanwhile clears it
-            count += (claimable := same.update(not_before=now, lease_until=now + patience, token=""))
+            count += (claimable := same.update(not_before=now, lease_until=now + patience(), token=""))
             if claimable:
                 enqueue(hook.pk)
     return count
@@ -153,18 +157,17 @@ def _post(hook: Webhook, event: WebhookEvent, body: str) -> None:
     try:
         check_address(url, allow_private=allowed)
     except AddressRefusedError as error:
-        raise NotTakenError(str(error).replace(url, hook.host)) from error
+        raise NotTakenError(NO_ADDRESS) from error
     try:
         status = post(url, body.encode(), headers, seconds=settings.KONTOR_WEBHOOK_SECONDS, allow_private=allowed)
     except AddressRefusedError as error:
-        # which one it is would tell of the network that Kontor stands in
-        raise NotTakenError(f"{hook.host} leads to a private address") from error
-    except TimeoutError as error:
-        raise NotTakenError(str(error)) from error
+        raise NotTakenError(INSIDE) from error
+    except (TimeoutError, requests.ReadTimeout) as error:
+        raise NotTakenError(LATE) from error
     except (requests.RequestException, OSError) as error:
         raise NotTakenError(type(error).__name__) from error  # its words hold the address
     if status == GONE:
-        raise NotTakenError(f"HTTP {status}: it wants no more", final=True)
+        raise NotTakenError(NO_MORE, final=True)
     if not 200 <= status < 300:
         raise NotTakenError(f"HTTP {status}")
 
@@ -212,11 +215,11 @@ def _problem(hook: Webhook, pk: int) -> dict[str, Any] | None:
         problem = Problem.objects.filter(pk=pk).first()
         if problem is None:
             return None
-        hit = Affected.objects.filter(problem=problem).values("client")
-        clients = Client.objects.filter(pk__in=hit).order_by("name")
-        named = list(clients[:CLIENTS_NAMED])
-        if problem.client_id is None and not named and not hook.all_clients:
+        hit = Affected.objects.filter(problem=problem)
+        if problem.client_id is None and not hook.all_clients and not _seen(hit).exists():
             return None
+        # the rows of whom it hit to the end are cleared in the instant of its end
+        clients = _seen(hit.filter(cleared_at=problem.resolved_at)).order_by("name")
         return {
             "id": problem.pk,
             "code": problem.code,
@@ -232,11 +235,15 @@ def _problem(hook: Webhook, pk: int) -> dict[str, Any] | None:
             "muted_until": problem.muted_until.isoformat() if problem.muted_until else None,
             "clients": [
                 {"number": one.number, "name": one.name, "organisation_number": one.organisation_number}
-                for one in named
+                for one in clients[:CLIENTS_NAMED]
             ],
             "clients_in_all": clients.count(),
             "url": problem.page,
         }
+
+
+def _seen(hit: models.QuerySet[Affected]) -> models.QuerySet[Client]:
+    return Client.objects.filter(pk__in=hit.values("client"))
 
 
 # -- When nobody takes it -----------------------------------------------------------------------------------------------
@@ -255,13 +262,13 @@ def _complain(hook: Webhook, error: str, *, given_up: bool) -> None:
             code=REFUSED,
             failure="setup" if given_up else "transient",
             who="bureau",
-            title=_("The webhook “{webhook}” is not taken: {error}."),
+            title=_("The webhook “{webhook}” is not taken: {error_text}."),
             steps=(
                 _("Ask whoever runs {host} whether it is up, and whether it still knows the address and the secret."),
                 _("Send a test from the webhook's page."),
                 more[given_up],
             ),
-            facts={"webhook": hook.name, "host": hook.host, "error": error},
+            facts={"webhook": hook.name, "error_text": error, **hook.failure_facts},
         ),
     )
 

@@ -1,4 +1,5 @@
 import uuid
+from collections.abc import Mapping
 
 from django.conf import settings
 from django.db import models
@@ -72,7 +73,7 @@ class Problem(TenantModel):
 
     @property
     def title(self) -> str:
-        return _filled(self.title_text, self.facts)
+        return filled(self.title_text, self.facts)
 
     @property
     def page(self) -> str:
@@ -82,7 +83,7 @@ class Problem(TenantModel):
 
     @property
     def steps(self) -> list[str]:
-        return [_filled(text, self.facts) for text in self.step_texts]
+        return [filled(text, self.facts) for text in self.step_texts]
 
 
 class Affected(TenantModel):
@@ -188,6 +189,15 @@ class Webhook(ChosenClients, TenantModel):
     last_error = models.CharField(_("last failure"), max_length=300, blank=True, editable=False)
     last_sent_at = models.DateTimeField(_("last told"), null=True, editable=False)
 
+    @property
+    def failure_facts(self) -> dict[str, str]:
+        return {"host": self.host, "seconds": f"{settings.KONTOR_WEBHOOK_SECONDS:g}"}
+
+    @property
+    def failure(self) -> str:
+        """`last_error`, which is kept in the language of the code, as people read it."""
+        return filled(self.last_error, self.failure_facts) if self.last_error else ""
+
     class Meta:
         verbose_name = _("webhook")
         verbose_name_plural = _("webhooks")
@@ -252,8 +262,10 @@ class WebhookEvent(TenantModel):
         return f"{self.kind} {self.event_id}"
 
 
-def _filled(text: str, facts: dict[str, str]) -> str:
+def filled(text: str, facts: Mapping[str, str]) -> str:
+    """The text in the reader's language; a fact named `..._text` is one itself, and filled too."""
     out = translate(text)
-    for name, value in facts.items():
-        out = out.replace("{" + name + "}", str(value))
+    for name in sorted(facts, key=lambda name: not name.endswith("_text")):
+        value = str(facts[name])
+        out = out.replace("{" + name + "}", translate(value) if value and name.endswith("_text") else value)
     return out

@@ -7,6 +7,7 @@ more, with the same Message-ID, and after a second cut it is given up: at most o
 import logging
 import smtplib
 import uuid
+from contextlib import suppress
 from datetime import datetime, timedelta
 from email.utils import make_msgid
 from typing import Any
@@ -63,18 +64,26 @@ def send(mail_id: int) -> str:
     found = digest_of(mail)
     if found is None:
         return _set(mail, MailState.DROPPED)
+    server = get_connection(timeout=SMTP_SECONDS)
     message = EmailMessage(
         found.subject, found.body, settings.DEFAULT_FROM_EMAIL, [mail.user.email],
-        headers={"Message-ID": mail.message_id, "Auto-Submitted": "auto-generated"},
-        connection=get_connection(timeout=SMTP_SECONDS),
+        headers={"Message-ID": mail.message_id, "Auto-Submitted": "auto-generated"}, connection=server,
     )  # fmt: skip
+    try:
+        server.open()
+    except OSError as error:  # of smtplib too
+        return _refused(mail, error)  # cut or silent before it had the mail: nothing can have been sent
     try:
         message.send()
     except (smtplib.SMTPServerDisconnected, TimeoutError) as error:
         return _unsure(mail, str(error))
-    except (smtplib.SMTPException, OSError) as error:
+    except OSError as error:
         return _refused(mail, error)
-    return _set(mail, MailState.SENT, sent_at=timezone.now())
+    else:
+        return _set(mail, MailState.SENT, sent_at=timezone.now())
+    finally:
+        with suppress(OSError):  # its word on the mail is given
+            server.close()
 
 
 def reap() -> int:

@@ -4,9 +4,11 @@ import base64
 import secrets
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 from django_q.tasks import async_task
@@ -18,7 +20,7 @@ from apps.core.scope import system_scope
 from apps.notifications.enums import EventKind
 from apps.notifications.models import Problem, Webhook, WebhookEvent, WebhookSecret
 
-LANE = "nightly+"  # before the runs of the lane: sync.broker
+LANE = "nightly>"  # before the runs of the lane, and one at a time: sync.broker
 PREFIX = "whsec_"
 SECRET_BYTES = 32
 FORMER_FOR = timedelta(hours=24)
@@ -39,7 +41,32 @@ def tell(problems: Iterable[Problem], kind: EventKind) -> None:
                 waiting = WebhookEvent.objects.filter(webhook=hook, problem=problem, kind=kind, begun_at=None)
                 if not waiting.update(times=models.F("times") + 1):
                     WebhookEvent.objects.create(webhook=hook, problem=problem, kind=kind)
-                    enqueue(hook.pk)
+                    _wake_later(hook.pk)
+
+
+def _wake_later(webhook_id: int) -> None:
+    """Once the event can be seen: whoever is at work then tells it, or has ended and a task is queued.
+
+    Were we killed in between, `delivery.reap` comes upon the event.
+    """
+    transaction.on_commit(partial(wake, webhook_id), robust=True)
+
+
+def wake(webhook_id: int) -> None:
+    """Queue one slice, where none is on its way, nobody is at work and no wait is on: 300 events are one task."""
+    now = timezone.now()
+    free = models.Q(lease_until=None) | models.Q(lease_until__lt=now)
+    due = models.Q(not_before=None) | models.Q(not_before__lte=now)
+    with transaction.atomic(), system_scope("compare-and-set on a webhook"):
+        # a lease without a token is of the task that is on its way
+        rows = Webhook.objects.filter(free, due, pk=webhook_id, token="", paused_at=None)
+        if rows.update(lease_until=now + patience()):
+            enqueue(webhook_id)
+
+
+def patience() -> timedelta:
+    """How long a queued task is waited for before it is taken to be lost: doubled, it finds nothing to claim."""
+    return timedelta(seconds=settings.KONTOR_LEASE_SECONDS * 20)
 
 
 def enqueue(webhook_id: int) -> None:
@@ -60,11 +87,14 @@ def host_of(url: str) -> str:
 
 
 def send_test(*, webhook: Webhook, actor: Any) -> None:
+    """One that waits already is enough."""
     with transaction.atomic():
-        WebhookEvent.objects.create(webhook=webhook, kind=EventKind.TEST)
         Webhook.objects.filter(pk=webhook.pk).update(not_before=None)
+        waiting = WebhookEvent.objects.filter(webhook=webhook, kind=EventKind.TEST, begun_at=None, ended_at=None)
+        if not waiting.update(times=models.F("times") + 1):
+            WebhookEvent.objects.create(webhook=webhook, kind=EventKind.TEST)
         _note(webhook, actor, "webhook.tested")
-        enqueue(webhook.pk)
+        _wake_later(webhook.pk)
 
 
 def drop_unseen(*, webhook: Webhook, actor: Any) -> int:

@@ -1,8 +1,9 @@
 """The queue of a lane: django-q2's ORM broker, with letters to one cluster, and whose every pulled task is.
 
 A run's task waits under its lane's name, and nothing else does: who asks whether somebody will come by for the lane's
-runs looks there. What only tells people and other systems has a name of its own and goes before the runs, else the
-morning's mail would wait for the last of the night; chores have another and take their turn by age. Who pulls a task
+runs looks there. Mails have a name of their own and go before the runs, else the morning's would wait for the last of the
+night. Calls of other people's systems have another: they go first too, but are as slow as those systems, so a cluster
+has one at a time, and whatever else it pulls meanwhile is runs. Chores take their turn by age. Who pulls a task
 puts it under a key of its own, so that what a dead cluster had pulled is given back at once; django-q2 would wait for
 `retry`, which is minutes. Heartbeats are letters: only the cluster they are for pulls them, and before anything else.
 """
@@ -10,7 +11,7 @@ puts it under a key of its own, so that what a dead cluster had pulled is given 
 import time
 
 from django.db import transaction
-from django.db.models import Case, Value, When
+from django.db.models import Case, Exists, Q, Value, When
 from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
@@ -32,8 +33,13 @@ def pulled(lane: str, mark: str) -> str:
 
 
 def telling(lane: str) -> str:
-    """Key of what only tells (apps.notifications): it goes before the lane's runs."""
+    """Key of mails (apps.notifications): they go before the lane's runs."""
     return f"{lane}+"
+
+
+def calling(lane: str) -> str:
+    """Key of what calls other people's systems (webhooks): before the runs, and one at a time in each cluster."""
+    return f"{lane}>"
 
 
 def chores(lane: str) -> str:
@@ -43,7 +49,7 @@ def chores(lane: str) -> str:
 
 def queues(lane: str) -> tuple[str, ...]:
     """Every key under which tasks of the lane wait for any of its clusters."""
-    return telling(lane), lane, chores(lane)
+    return telling(lane), calling(lane), lane, chores(lane)
 
 
 def lanes_with_tasks() -> set[str]:
@@ -68,9 +74,14 @@ class LaneBroker(ORM):
         mine = letters(lane, mark)
         kept = {key: pulled(key, mark) if mark else key for key in queues(lane)}
         now = timezone.now()
-        due = self.get_connection().filter(key__in={mine, *kept, *kept.values()}, lock__lt=now)
-        tells = {telling(lane), kept[telling(lane)]}
-        first = Case(When(key=mine, then=Value(0)), When(key__in=tells, then=Value(1)), default=Value(2))
+        tells, calls = ({key, kept[key]} for key in (telling(lane), calling(lane)))
+        is_calling = Exists(self.get_connection().filter(key=kept[calling(lane)], lock__gte=now))
+        due = (
+            self.get_connection()
+            .filter(key__in={mine, *kept, *kept.values()}, lock__lt=now)
+            .exclude(Q(key__in=calls) & is_calling)
+        )
+        first = Case(When(key=mine, then=Value(0)), When(key__in=tells | calls, then=Value(1)), default=Value(2))
         task = due.order_by(first, "id").first()
         if task is None:
             time.sleep(Conf.POLL)

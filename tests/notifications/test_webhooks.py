@@ -21,7 +21,8 @@ from cryptography.fernet import Fernet
 from django.db import connection
 from django.test import Client as Browser
 from django.utils import timezone
-from django_q.models import OrmQ
+from django_q.models import OrmQ, Success
+from django_q.tasks import async_task
 from standardwebhooks.webhooks import Webhook as Receiver
 from standardwebhooks.webhooks import WebhookVerificationError
 
@@ -29,9 +30,18 @@ from apps.audit.models import AuditLine
 from apps.clients.models import Assignment
 from apps.core.scope import organisation_scope, system_scope
 from apps.notifications import delivery, webhooks
-from apps.notifications.actions import Trouble, mute_problem, raise_problem, resolve_problems, unmute_problem
+from apps.notifications.actions import (
+    Trouble,
+    keep_affected,
+    mute_problem,
+    raise_problem,
+    resolve_problems,
+    unmute_problem,
+)
 from apps.notifications.models import Problem, Webhook, WebhookEvent, WebhookSecret
 from apps.notifications.tasks import tell
+from apps.sync.broker import calling
+from apps.sync.enums import Lane
 from tests.conftest import Manage
 from tests.factories import ClientFactory, ConnectionFactory, ConnectorFactory, MembershipFactory, OrganisationFactory
 from tests.office.bureau import signed_in
@@ -45,6 +55,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.answers: list[int] = []
+        self.seconds = 0.0  # before it answers
         self.hold: threading.Event | None = None
         self.dripped: list[float] = []  # when a line of an answer without end was sent
         self.drips = False
@@ -58,6 +69,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         status = self.server.answers.pop(0) if self.server.answers else 204
         self.server.got.append((dict(self.headers), body))
+        time.sleep(self.server.seconds)
         if self.server.hold is not None:
             self.server.hold.wait(60)
         if self.server.drips:
@@ -287,6 +299,34 @@ def test_it_tells_of_the_clients_it_may_see_only(bureau: Any, server: Server, se
     assert WebhookEvent.objects.filter(webhook=hook, told=False).count() == 1
 
 
+def test_it_names_whom_the_problem_still_hits_and_at_the_end_whom_it_hit_last(bureau: Any, server: Server) -> None:
+    clients = [ClientFactory(organisation=bureau, number=str(n)) for n in range(3)]
+    hook = hook_of(bureau, server.url)
+    of_the_first = hook_of(bureau, server.url, all_clients=False)
+    of_the_first.clients.set(clients[:1])
+    told = Trouble(code="night.late", failure="transient", who="bureau", title="Clients were not read.")
+    problem = raise_problem(client=None, subject=bureau, trouble=told, clients=clients)
+    with time_machine.travel(timezone.now() + timedelta(minutes=1), tick=True):
+        keep_affected(problem, clients[1:])
+        mute_problem(problem=problem, until=timezone.localdate(), reason="known", actor=None)
+        tell(hook.pk)
+        resolve_problems(subject=bureau)
+        tell(hook.pk)
+        tell(of_the_first.pk)
+
+    def named(got: tuple[dict[str, str], bytes]) -> tuple[str, str, list[str]]:
+        found = json.loads(got[1])["data"]["problem"]
+        numbers = [one["number"] for one in found["clients"]]
+        assert found["clients_in_all"] == len(numbers)
+        return json.loads(got[1])["type"].partition(".")[2], found["state"], sorted(numbers)
+
+    assert [named(got) for got in server.got] == [
+        ("opened", "muted", ["1", "2"]), ("changed", "muted", ["1", "2"]), ("resolved", "resolved", ["1", "2"]),
+        # it was told of the problem, so it is told of its end
+        ("opened", "resolved", []), ("changed", "resolved", []), ("resolved", "resolved", []),
+    ]  # fmt: skip
+
+
 def test_figures_of_hidden_books_are_not_told(bureau: Any, server: Server) -> None:
     hook = hook_of(bureau, server.url)
     client = ClientFactory(organisation=bureau, hidden_at=timezone.now())
@@ -313,6 +353,18 @@ def test_an_address_inside_is_not_taken_and_not_called(bureau: Any, url: str) ->
     hook = hook_of(bureau, url)
     webhooks.send_test(webhook=hook, actor=None)
     assert tell(hook.pk) == "failed"
+
+
+def test_why_an_address_is_not_taken_is_said_in_the_readers_language(
+    bureau: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {"{host} is a name of this machine or network": "{host} er et navn i dette nettet"}
+    monkeypatch.setattr("apps.notifications.models.translate", lambda text: words.get(text, text))
+    browser = signed_in(MembershipFactory(organisation=bureau, role="owner").user)
+    form = {"organisation": bureau.pk, "name": "Inside", "url": "https://localhost/x", "all_clients": "on"}
+
+    shown = browser.post("/admin/notifications/webhook/add/", form).content.decode()
+    assert "Kontor does not send to this address: localhost er et navn i dette nettet." in shown
 
 
 def test_the_address_and_the_secret_are_nowhere_in_clear(bureau: Any, server: Server, caplog: Any) -> None:
@@ -375,10 +427,75 @@ def test_a_receiver_that_drips_its_answer_is_left_at_the_deadline(
     assert tell(hook.pk) == "failed"
     assert time.monotonic() - began < 4  # it would drip for eight
     hook.refresh_from_db()
-    assert (hook.last_error, hook.failures, hook.token) == ("no answer within 1 s", 1, "")
+    assert (hook.failure, hook.failures, hook.token) == ("no answer within 1 s", 1, "")
     assert (hook.not_before or began) > timezone.now()
     wait_until(lambda: not any(one.name == "webhook" for one in threading.enumerate()), seconds=5)
     assert len(server.dripped) < 40  # its connection was shut
+
+
+@pytest.mark.django_db(transaction=True)
+def test_however_much_happens_one_task_is_on_its_way_and_none_too_few(
+    server: Server, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., None]
+) -> None:
+    bureau = OrganisationFactory()
+    hook = hook_of(bureau, server.url)
+    for n in range(30):
+        trouble(ClientFactory(organisation=bureau), title=f"Trouble {n}.")
+    webhooks.send_test(webhook=hook, actor=None)
+    webhooks.send_test(webhook=hook, actor=None)
+    assert OrmQ.objects.count() == 1
+    assert hook.events.filter(kind="webhook.test").count() == 1
+    assert OrmQ.objects.get().key == calling("nightly")
+
+    OrmQ.objects.all().delete()
+    monkeypatch.setattr(delivery, "SLICE_SECONDS", 0.5)
+    hook.events.filter(pk__gt=hook.events.order_by("pk")[0].pk).delete()
+    server.hold = threading.Event()
+
+    def sender() -> None:
+        with system_scope("tests"):
+            tell(hook.pk)
+        connection.close()
+
+    thread = threading.Thread(target=sender)
+    thread.start()
+    wait_until(lambda: len(server.got) == 1, seconds=20)
+    trouble(ClientFactory(organisation=bureau))
+    assert not OrmQ.objects.exists()  # who is at work looks again at the end
+    time.sleep(0.6)  # his slice is over
+    server.hold.set()
+    thread.join(20)
+    assert OrmQ.objects.count() == 1
+
+    OrmQ.objects.all().delete()
+    server.answers = [500]
+    assert tell(hook.pk) == "failed"
+    trouble(ClientFactory(organisation=bureau))
+    assert not OrmQ.objects.exists()  # its wait is on
+    with time_machine.travel(timezone.now() + timedelta(minutes=1), tick=True):
+        assert (delivery.reap(), OrmQ.objects.count()) == (1, 1)
+        assert tell(hook.pk) == "2 told"
+    assert not hook.events.filter(ended_at=None).exists()
+
+
+def test_slow_receivers_leave_the_runs_their_turns(
+    manage: Manage, server: Server, settings: Any, wait_until: Callable[..., None]
+) -> None:
+    organisation = OrganisationFactory()
+    for n in range(5):
+        hook_of(organisation, server.url, name=str(n))
+    for n in range(3):
+        trouble(ClientFactory(organisation=organisation), title=f"Trouble {n}.")
+    server.seconds = 2.0
+    for _ in range(8):
+        async_task("apps.sync.tasks.work", 0, cluster=Lane.NIGHTLY)
+
+    manage.environment["CONNECTOR_ALLOW_PRIVATE_HOSTS"] = settings.CONNECTOR_ALLOW_PRIVATE_HOSTS[0]
+    manage.start("work", KONTOR_TICK_SECONDS="0.5")
+    wait_until(lambda: Success.objects.filter(func="apps.sync.tasks.work").count() == 8, seconds=60)
+    assert len(server.got) <= 6, "the runs waited for the webhooks"
+    wait_until(lambda: not WebhookEvent.objects.filter(ended_at=None).exists(), seconds=90)
+    assert len(server.got) == 15
 
 
 SENDER = """
@@ -562,9 +679,33 @@ def test_a_name_that_leads_inside_does_not_tell_where(bureau: Any, settings: Any
         assert tell(hook.pk) == "failed"
 
     hook.refresh_from_db()
-    assert hook.last_error == "hooks.example.org leads to a private address"
+    assert hook.failure == "hooks.example.org leads to a private address"
     assert "10.20.30.40" not in repr(list(Problem.objects.values()))
     assert Problem.objects.get().title.endswith("leads to a private address.")
+
+
+def test_why_it_is_not_taken_is_said_in_the_readers_language(
+    bureau: Any, server: Server, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {delivery.NO_MORE: "HTTP 410: den vil ikke ha mer", delivery.LATE: "ikke noe svar innen {seconds} s"}
+    monkeypatch.setattr("apps.notifications.models.translate", lambda text: words.get(text, text))
+    hook = hook_of(bureau, server.url)
+    server.answers = [410]
+    webhooks.send_test(webhook=hook, actor=None)
+    tell(hook.pk)
+
+    assert Problem.objects.get().title == "The webhook “Tickets” is not taken: HTTP 410: den vil ikke ha mer."
+    browser = signed_in(MembershipFactory(organisation=bureau, role="owner").user)
+    page = f"/admin/notifications/webhook/{hook.pk}/change/"
+    assert "den vil ikke ha mer" in browser.get(page).content.decode()
+
+    settings.KONTOR_WEBHOOK_SECONDS = 0.2
+    server.hold = threading.Event()
+    for _ in range(delivery.TOLD_AFTER):
+        Webhook.objects.update(not_before=None, paused_at=None)
+        tell(hook.pk)
+    server.hold.set()
+    assert Problem.objects.get().title == "The webhook “Tickets” is not taken: ikke noe svar innen 0.2 s."
 
 
 def test_figures_of_hidden_books_are_not_on_its_page_nor_in_the_audit_log(bureau: Any, server: Server) -> None:

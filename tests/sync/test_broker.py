@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from django_q.signing import SignedPackage
 
 from apps.notifications import outbox, webhooks
 from apps.notifications.models import Mail
-from apps.sync.broker import LaneBroker, chores, give_back, lanes_with_tasks, letters, pulled
+from apps.sync.broker import LaneBroker, calling, chores, give_back, lanes_with_tasks, letters, pulled, telling
 from apps.sync.processes import MARK
 from tests.conftest import Manage
 from tests.sync.bureau import answer, start, told
@@ -72,7 +73,54 @@ def test_what_only_tells_goes_before_the_runs_of_its_lane(broker: Callable[[str]
     assert [pk for pk, _payload in got if pk in {*runs, *letter}] == [*letter, *runs]
     if mark:
         assert give_back("nightly", mark) == 5
-        assert OrmQ.objects.filter(key="nightly+").count() == 2
+        keys = Counter(OrmQ.objects.values_list("key", flat=True))
+        assert keys == {"nightly": 3, telling("nightly"): 1, calling("nightly"): 1}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("mark", [MINE, ""])
+def test_of_slow_webhooks_one_is_called_at_a_time_and_the_runs_go_on(
+    broker: Callable[[str], LaneBroker], mark: str
+) -> None:
+    for webhook in range(5):
+        webhooks.enqueue(webhook)
+    calls = list(OrmQ.objects.order_by("pk").values_list("pk", flat=True))
+    OrmQ.objects.update(lock=timezone.now() - timedelta(seconds=1))
+    runs = [task() for _ in range(9)]
+    lane = broker(mark)
+
+    def pull(count: int) -> list[int]:
+        return [pk for _ in range(count) for pk, _payload in lane.dequeue()]
+
+    assert pull(5) == [calls[0], *runs[:4]]  # as many as a cluster of two workers holds
+    for run in runs[:4]:
+        lane.acknowledge(run)
+    assert pull(2) == runs[4:6]
+    lane.acknowledge(calls[0])
+    assert pull(3) == [calls[1], *runs[6:8]]
+    assert pull(2) == runs[8:]  # and no second call, though there is nothing else
+    mail = task(telling("nightly"))
+    assert pull(2) == [mail]
+    for before, after in pairwise(calls[1:]):
+        lane.acknowledge(before)
+        assert pull(2) == [after]
+
+
+@pytest.mark.django_db
+def test_a_call_of_another_cluster_or_one_whose_worker_died_keeps_none_waiting(
+    broker: Callable[[str], LaneBroker],
+) -> None:
+    first, second = task(calling("nightly")), task(calling("nightly"))
+
+    assert broker(OTHER).dequeue() == [(first, "task")]
+    assert broker(MINE).dequeue() == [(second, "task")]
+    third = task(calling("nightly"))
+    assert broker(OTHER).dequeue() == []
+    OrmQ.objects.filter(pk=first).update(lock=timezone.now() - timedelta(seconds=1))  # nobody acknowledged it
+    assert broker(OTHER).dequeue() == [(first, "task")]
+    assert give_back("nightly", OTHER) == 1
+    assert broker("c" * 32).dequeue() == [(first, "task")]
+    assert broker("d" * 32).dequeue() == [(third, "task")]
 
 
 @pytest.mark.django_db

@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import Message
@@ -290,6 +291,71 @@ def test_a_server_that_is_not_there_is_asked_eight_times(bureau: Any, smtp: Serv
             states.append(send(mail.pk))
 
     assert states == ["waiting"] * 7 + ["failed"]
+
+
+class Mute:
+    """Takes connections and never says a word, closes them at once, or does not even let them in."""
+
+    def __init__(self, how: str) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.port = self.listener.getsockname()[1]
+        self.held: list[socket.socket] = []
+        if how == "full":
+            self.held = [socket.socket() for _ in range(4)]  # a queue that nobody empties: later ones are dropped
+            for one in self.held:
+                one.setblocking(False)
+                one.connect_ex(("127.0.0.1", self.port))
+        else:
+            threading.Thread(target=self.serve, args=(how,), daemon=True).start()
+
+    def serve(self, how: str) -> None:
+        with suppress(OSError):
+            while True:
+                opened, _address = self.listener.accept()
+                if how == "closes":
+                    opened.close()
+                else:
+                    self.held.append(opened)
+
+    def close(self) -> None:
+        for one in (self.listener, *self.held):
+            one.close()
+
+
+@pytest.mark.parametrize("how", ["full", "silent", "closes"])
+def test_before_the_server_has_spoken_nothing_can_have_been_sent(
+    bureau: Any, smtp: Server, settings: Any, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    mail = owed(bureau)
+    monkeypatch.setattr(outbox, "SMTP_SECONDS", 0.3)
+    with closing(Mute(how)) as mute:
+        settings.EMAIL_PORT = mute.port
+        for _ in range(4):
+            Mail.objects.update(not_before=None)
+            assert send(mail.pk) == "waiting"
+    mail.refresh_from_db()
+    assert (mail.attempts, mail.unsure) == (4, 0)
+    assert mail.error == ("TimeoutError" if how == "full" else "SMTPServerDisconnected")
+
+    settings.EMAIL_PORT = smtp.port
+    Mail.objects.update(not_before=None)
+    assert send(mail.pk) == "sent"
+    assert len(smtp.mails) == 1
+
+
+def test_cut_before_the_servers_word_on_the_mail_nobody_knows(
+    bureau: Any, smtp: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail = owed(bureau)
+    monkeypatch.setattr(outbox, "SMTP_SECONDS", 0.3)
+    smtp.hold = threading.Event()
+    assert send(mail.pk) == "waiting"
+    Mail.objects.update(not_before=None)
+    assert send(mail.pk) == "failed"
+    smtp.hold.set()
+
+    mail.refresh_from_db()
+    assert (mail.attempts, mail.unsure, len(smtp.mails)) == (2, 2, 2)
 
 
 def test_a_lost_task_is_queued_again(bureau: Any) -> None:

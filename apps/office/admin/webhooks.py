@@ -15,7 +15,7 @@ from apps.core.addresses import AddressRefusedError, check_address
 from apps.core.admin import ago, badge
 from apps.core.requests import number_in
 from apps.notifications.actions import resolve_problems
-from apps.notifications.models import Webhook, WebhookSecret
+from apps.notifications.models import Webhook, WebhookSecret, filled
 from apps.notifications.webhooks import drop_unseen, host_of, new_secret
 
 EVENTS_SHOWN = 20
@@ -43,7 +43,8 @@ class WebhookForm(ChosenClientsForm):
             check_address(url, allow_private=settings.CONNECTOR_ALLOW_PRIVATE_HOSTS)
         except AddressRefusedError as error:
             raise forms.ValidationError(
-                _("Kontor does not send to this address: %(reason)s."), params={"reason": error}
+                _("Kontor does not send to this address: %(reason)s."),
+                params={"reason": filled(error.text, error.facts)},
             ) from error
         return url
 
@@ -114,9 +115,9 @@ class WebhookAdmin(ChosenClientsAdmin):
     @display(description=_("state"), ordering="paused_at")
     def state(self, webhook: Webhook) -> SafeString:
         if webhook.paused_at:
-            return badge("grey", _("paused"), title=webhook.last_error)
+            return badge("grey", _("paused"), title=webhook.failure)
         if webhook.failures:
-            return badge("amber", _("not taken, tried again"), title=webhook.last_error)
+            return badge("amber", _("not taken, tried again"), title=webhook.failure)
         return badge("green", _("works")) if webhook.last_sent_at else badge("outline", _("not used yet"))
 
     @display(description=_("last told"), ordering="last_sent_at")
