@@ -1,5 +1,6 @@
 """An uncaught error: its page, which tells nothing but the id under which the log has it, and what tracebacks show."""
 
+from collections.abc import ItemsView
 from types import FrameType
 from typing import Any
 
@@ -37,8 +38,8 @@ class PlacesOnly(SafeExceptionReporterFilter):
     its own, and a form that fails holds what was typed into it.
     """
 
-    def get_traceback_frame_variables(self, request: Any, tb_frame: FrameType) -> list[tuple[str, Any]]:  # noqa: ARG002 - Django's signature
-        return []
+    def get_traceback_frame_variables(self, request: Any, tb_frame: FrameType) -> ItemsView[str, Any]:  # noqa: ARG002 - Django's signature
+        return {}.items()
 
     def get_post_parameters(self, request: Any) -> dict[str, Any]:
         return dict.fromkeys(request.POST, self.cleansed_substitute) if request is not None else {}
