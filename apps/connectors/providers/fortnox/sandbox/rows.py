@@ -7,7 +7,7 @@ are no drafts among vouchers.
 
 import hashlib
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -140,10 +140,14 @@ def series_of(kind: VoucherKind, rows: Iterable[Obj]) -> str:
 
 
 def make_rows(books: Books, doc: Obj, today: date) -> dict[str, list[Row]]:
-    """All rows of the company by kind; vouchers of the past were last changed on their own day, at nine."""
+    """All rows of the company by kind; vouchers of the past were last changed on their own day, at nine.
+
+    Those of today and later were yesterday: before nine in the morning they would be changes that are yet to come.
+    """
     maker = Maker(doc)
+    yesterday = today - timedelta(days=1)
     vouchers = [
-        maker.voucher(told, f"{min(told.date, today).isoformat()} 09:00:00")
+        maker.voucher(told, f"{min(told.date, yesterday).isoformat()} 09:00:00")
         for told in sorted(books.vouchers, key=_order)
     ]
     stamp = f"{books.fiscal_years[0].start.isoformat()} 08:00:00" if books.fiscal_years else ""
