@@ -12,14 +12,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: demo test soak screens lint fmt
+.PHONY: demo test soak screens chromium lint fmt
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed-runtime
 	$(BIN)/python manage.py demo --reset $(ARGS)
 
 # Both databases are tested, also when one leg failed; the line about the vendors' specifications is the last.
-test: lint
+test: lint chromium
 	@counts=$$(mktemp -d); status=0; export KONTOR_SPEC_COUNTS=$$counts; \
 	echo "== tests on SQLite"; \
 	KONTOR_TEST_DB=sqlite $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS) || status=1; \
@@ -37,10 +37,7 @@ soak: $(VENV)/installed-dev
 		KONTOR_TEST_DB=$$database $(BIN)/python -m pytest -m soak $(ARGS) || status=1; \
 	done; exit $$status
 
-screens: $(VENV)/installed-dev
-	@command -v chromium >/dev/null || $(BIN)/python -m playwright install chromium \
-	|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium; } \
-	|| { echo "Screenshots need Chromium. Run: sudo apt-get install -y chromium"; exit 1; }
+screens: chromium
 	@mkdir -p build/screens
 	KONTOR_SCREENS=build/screens $(BIN)/python -m pytest -m screens $(ARGS)
 
@@ -51,6 +48,11 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
+
+chromium: $(VENV)/installed-dev
+	@command -v chromium >/dev/null || $(BIN)/python -m playwright install chromium 2>/dev/null \
+	|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
+	|| { echo "Pages are tested in Chromium. Run: sudo apt-get install -y chromium"; exit 1; }
 
 fmt: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix --exit-zero
