@@ -57,7 +57,8 @@ class Page:
     """One page. Every record on it is whole.
 
     `key` names the page for its digest; `unchanged` means that the vendor confirmed the digest and sent no records.
-    `resume` continues after this page; None on a page that is not the last: the vendor's pages shift, start again.
+    `resume` continues after this page; None on a page that is not the last: the vendor's pages shift, start again. Such
+    pages are read to their end in one slice, and are no progress before it: keep what follows one of them short.
     `last` is set only when the vendor said so. `share`: how much of what was asked for lies behind, 0 to 1.
     """
 
