@@ -97,6 +97,7 @@ def hand_on(batch: Batch, *, wait: float = 0.0, **changes: Any) -> None:
         values: dict[str, Any] = {"token": "", "lease_until": patience(), "not_before": None, **changes}
         if wait:
             values["not_before"] = timezone.now() + timedelta(seconds=min(wait, LONGEST_WAIT))
+            values["lease_until"] = None  # else the ticker takes it for left behind before its time
         if not mine(batch).update(**values):
             raise LostError
         if not wait:

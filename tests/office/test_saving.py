@@ -22,7 +22,7 @@ from apps.core.admin import BureauAdmin, ReadOnlyInline
 from apps.core.scope import system_scope
 from apps.notifications.models import Webhook, WebhookSecret
 from apps.sync.actions import change_number
-from tests.factories import UserFactory
+from tests.factories import ClientFactory, UserFactory
 from tests.office.bureau import Bureau, make_bureau, signed_in
 
 # Admins that save in a way of their own, and why nothing of the row is undone by it.
@@ -169,6 +169,18 @@ def test_a_name_saved_while_the_number_is_changed_leaves_the_books_hidden() -> N
     assert answer.status_code == 302
     client = Client.objects.get(pk=bureau.client.pk)
     assert (client.name, client.organisation_number, client.hidden_at is not None) == ("New name", "985952442", True)
+
+
+def test_a_country_that_brings_the_number_into_another_form_writes_it(bureau: Bureau, owner: Browser) -> None:
+    raw = ClientFactory(
+        organisation=bureau.organisation, name="Svea AB", country="US", organisation_number="556036-0793"
+    )
+    form = {"number": raw.number, "name": raw.name, "country": "SE", "organisation_number": "556036-0793"}
+
+    assert owner.post(f"/admin/clients/client/{raw.pk}/change/", form).status_code == 302
+
+    raw.refresh_from_db()
+    assert (raw.country, raw.organisation_number) == ("SE", "5560360793")
 
 
 def test_every_admin_of_ours_saves_in_this_way() -> None:

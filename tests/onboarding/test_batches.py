@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.utils import timezone
 from django_q.models import OrmQ
 
@@ -229,7 +230,10 @@ def test_a_batch_waits_for_the_vendors_limit_and_counts_no_attempt(
     assert all(wait - 30 < seconds < wait + 10 for seconds in waits)
     assert vendor.mouth.heard == []
     assert set(batch.lines.values_list("state", "attempts")) == {("waiting", 0)}
-    assert claim(batch.pk) is None  # not yet
+    with time_machine.travel(timezone.now() + timedelta(seconds=wait / 2), tick=True):
+        assert (reap(), claim(batch.pk)) == (0, None)  # not yet
+    with time_machine.travel(timezone.now() + timedelta(seconds=wait + 10), tick=True):
+        assert reap() == 1
     RateBucket.objects.all().delete()
     worked(batch)
     assert [state for _name, state, _code in told(batch)] == ["made"] * 3

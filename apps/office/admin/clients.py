@@ -104,10 +104,13 @@ class ClientAdmin(AuditedAdmin):
         return self.list_filter if several else (QuestionFilter,)
 
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
-        """The organisation number is a key to books: it goes its own, guarded way."""
+        """The organisation number is a key to books: it goes its own, guarded way.
+
+        Judged by its value: another country may be what brings it into another form.
+        """
         number = obj.organisation_number
         super().save_model(request, obj, form, change)
-        if change and "organisation_number" in form.changed_data:
+        if change and number != form.initial.get("organisation_number", number):
             change_number(client=obj, number=number, actor=request.user)
 
     def columns_changed(self, form: Any) -> set[str]:

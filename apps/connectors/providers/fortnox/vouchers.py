@@ -101,7 +101,7 @@ def _year(
             _check_once(wanted)
             there = {(item.series, item.number) for item in found}
             left = [key for key in keys or () if key not in there]
-            yield from _each(session, year, left, ended=False)  # before the rest: `reached` is of the file
+            yield from _each(session, year, left, ended=False, after=after)  # before the rest: `reached` is of the file
             yield from _parts(_rest(wanted, _place, after), tuple(str(warning) for warning in file.warnings[:20]))
             return
     listed = _listed(session, year, query, changes) if keys is None else keys
@@ -165,8 +165,13 @@ def _parts(found: list[Voucher], warnings: tuple[str, ...]) -> Iterator[Part]:
         yield Part(some, ended=start == starts[-1], reached=reached, warnings=warnings if start == 0 else ())
 
 
-def _each(session: Session, year: FiscalYear, keys: list[Key], *, ended: bool = True) -> Iterator[Part]:
-    """One request per voucher; one that went since it was listed is told as gone. `ended`: nothing of the year follows."""
+def _each(
+    session: Session, year: FiscalYear, keys: list[Key], *, ended: bool = True, after: Key | None = None
+) -> Iterator[Part]:
+    """One request per voucher; one that went since it was listed is told as gone. `ended`: nothing of the year follows.
+
+    Else the reading goes on behind `after`, as before: further back would be no progress, again and again.
+    """
     starts = range(0, max(len(keys), 1) if ended else len(keys), AT_ONCE)
     for start in starts:
         some = keys[start : start + AT_ONCE]
@@ -180,7 +185,7 @@ def _each(session: Session, year: FiscalYear, keys: list[Key], *, ended: bool = 
             else:
                 vouchers.append(found)
         final = ended and start == starts[-1]
-        yield Part(tuple(vouchers), tuple(gone), ended=final, reached=some[-1] if ended and some else None)
+        yield Part(tuple(vouchers), tuple(gone), ended=final, reached=some[-1] if ended and some else after)
 
 
 def _whole(session: Session, year_id: str, key: Key) -> Voucher | None:
