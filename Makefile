@@ -50,8 +50,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
 chromium: $(VENV)/installed-dev
-	@command -v chromium >/dev/null || $(BIN)/python -m playwright install chromium 2>/dev/null \
+	@command -v chromium >/dev/null \
 	|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
+	|| $(BIN)/python -m playwright install chromium \
 	|| { echo "Pages are tested in Chromium. Run: sudo apt-get install -y chromium"; exit 1; }
 
 fmt: $(VENV)/installed-dev

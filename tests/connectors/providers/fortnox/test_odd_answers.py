@@ -297,6 +297,25 @@ def test_a_year_that_takes_more_than_a_slice_goes_on_where_it_was_cut(bench: Ben
     assert ids == [f"7-A-{number}" for number in numbers]
 
 
+def test_what_the_file_lacks_of_the_list_is_read_without_going_back(bench: Bench) -> None:
+    listed = [str(n) for n in range(1, 13)]
+    head, voucher = SIE.split("#VER")
+    file = head + "".join(f"#VER{voucher.replace('A 12', f'A {n}')}" for n in listed[:10])
+    told: dict[str, Any] = {
+        "/financialyears": {"FinancialYears": YEARS},
+        "/vouchers": lambda query: {"Vouchers": [short(number) for number in listed] if query["page"] == "1" else []},
+        "/sie/4": file.encode("cp437"),
+        **{f"/vouchers/A/{number}": {"Voucher": whole(number)} for number in listed[10:]},
+    }
+    play(bench, told)
+
+    pages = list(bench.read(Resource.VOUCHERS, Since("2026-03-01T05:00:00+00:00"), resume="7-A-5"))
+
+    read = [[item.external_id for item in page.records] for page in pages]
+    assert read == [["7-A-11", "7-A-12"], [f"7-A-{n}" for n in range(6, 11)]]
+    assert [page.resume for page in pages] == ["7-A-5", None]
+
+
 def test_an_empty_answer_in_the_place_of_the_file_is_no_file(bench: Bench) -> None:
     told = {
         "/financialyears": {"FinancialYears": YEARS},
