@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from apps.connectors.sdk.failures import Failure
-from apps.connectors.sdk.queries import Full, Window
+from apps.connectors.sdk.queries import Full, Since, Window
 from apps.connectors.sdk.sandbox import Answer, Request
 from apps.connectors.sdk.session import Session
 from apps.records.enums import Resource
